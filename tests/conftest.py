@@ -1,0 +1,114 @@
+"""Run each program once, as a reader does, and close every run of the suite with a drift report."""
+
+import os
+import platform
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import matplotlib
+import numpy
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+ROOT = Path(__file__).parent.parent
+PROGRAMS = {path.stem: [str(path)] for path in sorted(ROOT.glob("0*.py"))}
+DRIFT = pytest.StashKey[list]()
+
+# A reader's machine without a display. Elsewhere than on Linux there always is one, which would
+# open windows and wait for somebody to close them.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if "DISPLAY" not in name},
+    "MPLBACKEND": "" if sys.platform == "linux" else "Agg",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+def run_python(*arguments, folder, input="", **environment):
+    """Run Python in `folder`, type `input`, and return the finished process, its output as text."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT | environment,
+        input=input,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """Return a function from a program's name to its finished run, each program run only once.
+
+    The runs start together, two at a time, each in an empty folder of its own.
+    """
+    pool = ThreadPoolExecutor(max_workers=2)
+    folders = {name: tmp_path_factory.mktemp(name) for name in PROGRAMS}
+    futures = {
+        name: pool.submit(run_python, *arguments, folder=folders[name])
+        for name, arguments in PROGRAMS.items()
+    }
+
+    def finished(name):
+        run = futures[name].result()
+        assert run.returncode == 0, f"{name} failed:\n{run.stderr}"
+        run.folder = folders[name]
+        return run
+
+    yield finished
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(
+    params=[
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+        ),
+    ]
+)
+def device(request):
+    """Each device that there is: the CPU always, CUDA where torch finds it."""
+    return request.param
+
+
+@pytest.fixture
+def drift(request):
+    """Return the list that the drift report is printed from."""
+    return request.config.stash.setdefault(DRIFT, [])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the drift report: what was computed here, against what is published."""
+    write = terminalreporter.write_line
+    terminalreporter.section("drift report")
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    write(f"torch {torch.__version__}, NumPy {numpy.__version__}, Python {sys.version.split()[0]}")
+    capability = torch.backends.cpu.get_cpu_capability()
+    write(f"{platform.system()} {platform.machine()}, CPU capability {capability}, CUDA GPU: {gpu}")
+    rows = sorted(config.stash.get(DRIFT, []))
+    if not rows:
+        write("no published number was compared in this run")
+        return
+    write("")
+    write(f"{'section':<48}{'device':>7}{'equal digits':>15}{'equal bits':>13}{'max steps':>11}")
+    for row in rows:
+        exact = row.with_all_digits
+        bits = f"{row.to_the_bit} of {exact}" if exact else "-"
+        digits = f"{row.to_the_digit} of {row.numbers}"
+        steps = row.steps if exact else "-"
+        write(f"{row.section:<48}{row.device:>7}{digits:>15}{bits:>13}{steps:>11}")
+    write("")
+    numbers, digits = (sum(getattr(r, f) for r in rows) for f in ("numbers", "to_the_digit"))
+    exact, bits = (sum(getattr(r, f) for r in rows) for f in ("with_all_digits", "to_the_bit"))
+    write(f"{digits} of {numbers} published figures equal to the printed digit;")
+    write(
+        f"{bits} of the {exact} printed with all their digits equal to the bit as float32, "
+        f"the others at most {max(row.steps for row in rows)} float32 steps away"
+    )
