@@ -1,0 +1,51 @@
+"""Trainer 2: the same loop on our own autograd, in NumPy alone.
+
+New here: nobody works out a gradient. The loss is written down as operations on engine.Tensor, and
+`backward` finds its gradients by the chain rule, operation by operation.
+"""
+
+import numpy as np
+
+from manual_grad.engine import Tensor
+from manual_grad.trajectory import as_trajectory, check_arguments
+
+LOSSES = {
+    "mae": lambda y_pred, y: (y_pred - y).abs().mean(),
+    "mse": lambda y_pred, y: ((y_pred - y) ** 2).mean(),
+    "bce": lambda y_pred, y: (y_pred.softplus() - y * y_pred).mean(),
+}
+
+
+@np.errstate(over="ignore", invalid="ignore")  # as_trajectory names the epoch where that happens
+def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
+    """Train as numpy_closed_form.train does, with gradients from engine.Tensor."""
+    X, y = np.asarray(X), np.asarray(y)
+    check_arguments(X, y, weight, bias, loss, lr, epochs)
+    lr = X.dtype.type(lr)
+    weight, bias = (
+        Tensor(np.array(start, X.dtype), requires_grad=True) for start in (weight, bias)
+    )
+    X, y = Tensor(X), Tensor(y.astype(X.dtype, copy=False))
+    loss_fn = LOSSES[loss]
+    rows = []
+
+    for _ in range(epochs):
+        # 1. Forward pass
+        y_pred = weight * X + bias
+
+        # 2. Loss
+        loss = loss_fn(y_pred, y)
+
+        # 3. Zero gradients
+        weight.grad = bias.grad = None
+
+        # 4. Backpropagation
+        loss.backward()
+
+        # 5. Gradient descent
+        weight.data -= lr * weight.grad
+        bias.data -= lr * bias.grad
+
+        rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
+
+    return as_trajectory(rows, X.dtype)

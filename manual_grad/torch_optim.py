@@ -1,0 +1,43 @@
+"""Trainer 4: torch's autograd and torch.optim, the reference that the others are held against.
+
+New here: nothing is by hand. The optimizer zeroes the gradients and takes the step.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from manual_grad.trajectory import as_trajectory, check_arguments
+
+LOSSES = {"mae": nn.L1Loss(), "mse": nn.MSELoss(), "bce": nn.BCEWithLogitsLoss()}
+
+
+def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
+    """Train as numpy_closed_form.train does, on tensors: torch's gradients, torch's optimizer."""
+    X, y = torch.as_tensor(X), torch.as_tensor(y)
+    check_arguments(X.numpy(force=True), y.numpy(force=True), weight, bias, loss, lr, epochs)
+    y = y.to(X)
+    weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
+    optimizer = torch.optim.SGD([weight, bias], lr=lr)
+    loss_fn = LOSSES[loss]
+    rows = []
+
+    for _ in range(epochs):
+        # 1. Forward pass
+        y_pred = weight * X + bias
+
+        # 2. Loss
+        loss = loss_fn(y_pred, y)
+
+        # 3. Zero gradients
+        optimizer.zero_grad()
+
+        # 4. Backpropagation
+        loss.backward()
+
+        # 5. Gradient descent
+        optimizer.step()
+
+        rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
+
+    return as_trajectory(rows, np.dtype(str(X.dtype).removeprefix("torch.")))
