@@ -64,7 +64,7 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
             f"y must lie in [0, 1] for bce, but it reaches from {y.min()} to {y.max()}"
         )
     for name, value in (("weight", weight), ("bias", bias), ("lr", lr)):
-        if not isfinite(value) or abs(value) > np.finfo(X.dtype).max:
+        if not isfinite(value) or abs(value) > float(np.finfo(X.dtype).max):
             raise ValueError(f"{name} must be a finite number of dtype {X.dtype}, not {value}")
     if lr < 0:
         raise ValueError(f"lr must be 0 or more, not {lr}")

@@ -15,8 +15,10 @@ import torch
 matplotlib.use("Agg")
 
 ROOT = Path(__file__).parent.parent
+MODULES = ("first_epoch", "training_pipeline", "compare")
 PROGRAMS = {path.stem: [str(path)] for path in sorted(ROOT.glob("0*.py"))}
-DRIFT = pytest.StashKey[list]()
+PROGRAMS |= {name: ["-m", f"manual_grad.{name}"] for name in MODULES}
+DRIFT, TRAINER_DRIFT = pytest.StashKey[list](), pytest.StashKey[list]()
 
 # A reader's machine without a display. Elsewhere than on Linux there always is one, which would
 # open windows and wait for somebody to close them.
@@ -24,6 +26,7 @@ ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if "DISPLAY" not in name},
     "MPLBACKEND": "" if sys.platform == "linux" else "Agg",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": str(ROOT),  # python -m manual_grad runs from the root, here from another folder
 }
 
 
@@ -80,8 +83,14 @@ def device(request):
 
 @pytest.fixture
 def drift(request):
-    """Return the list that the drift report is printed from."""
+    """Return the list that the drift report of the published numbers is printed from."""
     return request.config.stash.setdefault(DRIFT, [])
+
+
+@pytest.fixture
+def trainer_drift(request):
+    """Return the list that the drift report of the trainers is printed from."""
+    return request.config.stash.setdefault(TRAINER_DRIFT, [])
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -92,11 +101,16 @@ def pytest_terminal_summary(terminalreporter, config):
     write(f"torch {torch.__version__}, NumPy {numpy.__version__}, Python {sys.version.split()[0]}")
     capability = torch.backends.cpu.get_cpu_capability()
     write(f"{platform.system()} {platform.machine()}, CPU capability {capability}, CUDA GPU: {gpu}")
-    rows = sorted(config.stash.get(DRIFT, []))
+    write_published(write, sorted(config.stash.get(DRIFT, [])))
+    write_trainers(write, sorted(config.stash.get(TRAINER_DRIFT, [])))
+
+
+def write_published(write, rows):
+    """Write how far the printed numbers are from the published ones."""
+    write("")
     if not rows:
         write("no published number was compared in this run")
         return
-    write("")
     write(f"{'section':<48}{'device':>7}{'equal digits':>15}{'equal bits':>13}{'max steps':>11}")
     for row in rows:
         exact = row.with_all_digits
@@ -112,3 +126,15 @@ def pytest_terminal_summary(terminalreporter, config):
         f"{bits} of the {exact} printed with all their digits equal to the bit as float32, "
         f"the others at most {max(row.steps for row in rows)} float32 steps away"
     )
+
+
+def write_trainers(write, rows):
+    """Write how far the trainers by hand are from torch.optim on the published runs."""
+    write("")
+    if not rows:
+        write("no trainer was compared with torch.optim in this run")
+        return
+    write(f"{'run':<21}{'trainer':<19}{'column':<12}{'equal epochs':>15}{'largest difference':>20}")
+    for run, trainer, group, equal, epochs, largest in rows:
+        epochs = f"{equal} of {epochs}"
+        write(f"{run:<21}{trainer:<19}{group:<12}{epochs:>15}{largest:>20.1e}")

@@ -76,6 +76,12 @@ SECTIONS = [
             "5_loaded_predictions_equal": "Exercise 5. Load model: "
             "predictions equal those before saving",
         },
+        ("training_pipeline", "training_pipeline"): {
+            "1_autograd_manual_update": "1. Autograd, with loss and update by hand",
+            "2_torch_loss_and_optimizer": "2. PyTorch's loss and optimizer",
+            "3_nn_linear": "3. PyTorch's model",
+            "4_custom_module": "4. A model class",
+        },
     }.items()
     for key, heading in headings.items()
 ]

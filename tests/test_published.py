@@ -1,9 +1,12 @@
 """Every number that the tutorials print comes out of the programs' printed output."""
 
+import itertools
 import re
 
+import numpy as np
 import published_numbers
 import pytest
+from conftest import ROOT
 from published_numbers import SECTIONS, X86, agree, is_figure, measure, numbers_in, printed_under
 
 
@@ -26,7 +29,8 @@ def test_printed_numbers_are_the_published_ones(section, runs, drift):
 
 
 @pytest.mark.parametrize(
-    ("tutorial", "figures"), [("workflow_notebook", 332), ("exercise_solutions", 94)]
+    ("tutorial", "figures"),
+    [("workflow_notebook", 332), ("exercise_solutions", 94), ("training_pipeline", 108)],
 )
 def test_no_published_figure_is_left_out(tutorial, figures):
     sections = [section for section in SECTIONS if section.tutorial == tutorial]
@@ -78,3 +82,26 @@ def test_the_comparison_sees_each_single_wrong_digit(section, runs):
 def test_the_tolerance_for_other_platforms_is_narrow(got, expected, close):
     assert agree(got, expected, exact=False) == close
     assert not agree(got, expected, exact=True)
+
+
+@pytest.mark.parametrize("key", ["3_nn_linear", "4_custom_module"])
+def test_the_recovered_starts_follow_from_the_printed_losses(key):
+    """As training_pipeline.py says: two decaying terms, fitted to the printed losses."""
+    printed = published_numbers.PUBLISHED["training_pipeline"][key]
+    A = np.array([[1.0, 1], [2, 1], [3, 1], [4, 1]])
+    H = 2 / 4 * A.T @ A
+    h, vectors = np.linalg.eigh(H)
+    epochs = np.array([row[0] - 1 for row in printed["rows"]])
+    losses = np.array([float(row[2]) for row in printed["rows"]])
+    terms = (1 - printed["lr"] * h) ** (2 * epochs[:, None]) * h / 2
+    squares = np.linalg.lstsq(terms / losses[:, None], np.ones_like(losses), rcond=None)[0]
+    optimum = np.array([2.0, 0.0])
+    starts = [
+        optimum + vectors @ (np.sqrt(squares) * signs)
+        for signs in itertools.product((1, -1), repeat=2)
+    ]
+    [start] = [s for s in starts if abs(s @ [5, 1] - float(printed["before f(5)"])) < 1e-3]
+    recovered = list(printed["recovered_initial_float32"].values())
+    np.testing.assert_allclose(start, recovered, rtol=0, atol=1e-4)
+    source = (ROOT / "manual_grad" / "training_pipeline.py").read_text()
+    assert f"weight={recovered[0]}, bias={recovered[1]}" in source

@@ -3,3 +3,32 @@
 # Elsewhere than on an x86-64 CPU, the vector units add up a mean in another order. No loss of the
 # tutorial exceeds 1, where one float32 step is 1.2e-7; on ARM, up to 3e-8 was measured.
 LOSS_ON_ANOTHER_PLATFORM = 2.0**-23
+
+# A sum of 40 or 80 float32 terms of at most 1, added up in another order: NumPy's sums and torch's
+# differ by up to 1.2e-7 on the published MAE runs, one float32 step at 1.
+MEAN_IN_ANOTHER_ORDER = 2.0**-23
+
+# Where such a last bit flips the sign of one residual, the MAE's gradient jumps by 2 |x| / n, and a
+# float32 run is off by lr times that: 0.01 * 2 * 1 / 40. Seen on no x86-64 CPU; allowed elsewhere.
+ONE_SIGN_FLIPPED = 5e-4
+
+# The step of the second tutorial's custom module is rounded twice by hand and once by torch.optim.
+# Measured: parameters 1.5e-8 apart, gradients (twice the sum of four terms of up to 16) 1.4e-6.
+STEP_ROUNDED_TWICE = 2e-6
+
+# Gradients at the same parameters in float64, relative to the mean size of the terms that they are
+# the mean of: a sum of 1000 terms has at most 1000 roundings of 1.1e-16, typically about 30.
+GRADIENT_FLOAT64 = 1e-12
+
+# Whole runs in float64, relative to the size of their numbers: 30 such epochs.
+TRAJECTORY_FLOAT64 = 1e-10
+
+# Central differences with step 1e-6: truncated at 1e-12 times the third derivative, and rounded at
+# 1e-16 / 1e-6 times the loss.
+CENTRAL_DIFFERENCE = 1e-8
+
+# One operation, or a short expression, of the engine in float64, relative to its size.
+ENGINE_FLOAT64 = 1e-12
+
+# 1000 steps of an optimizer in float64, relative to the size of the parameters.
+OPTIMIZER_FLOAT64 = 1e-11

@@ -1,0 +1,81 @@
+"""What the README says can't go stale: its commands, its links, each line that it quotes."""
+
+import re
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def table_after(heading):
+    """Return the cells of the first table below a heading: a list of rows, the header first."""
+    lines = README.split(f"{heading}\n", 1)[1].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [rows[0], *rows[2:]]
+
+
+def test_the_two_commands_are_single_lines():
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    first, second = (block.strip() for block in blocks[:2])
+    assert "\n" not in first
+    assert "\n" not in second
+    assert first.endswith(".venv/bin/python 06_all_together.py")
+    assert "pip install -r requirements.txt" in first
+    assert second == ".venv/bin/python -m pytest"
+
+
+def test_each_link_leads_to_a_file():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    local = [link for link in links if "://" not in link]
+    assert len(local) > 15
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_each_script_and_program_stands_in_the_readme():
+    programs = [path.name for path in ROOT.glob("0*.py")]
+    programs += [
+        path.stem for path in (ROOT / "manual_grad").glob("*.py") if not path.stem.startswith("__")
+    ]
+    assert [name for name in programs if name not in README] == []
+
+
+def test_the_table_of_the_five_steps_quotes_the_files():
+    header, *rows = table_after("### The five steps, side by side")
+    files = [re.search(r"\(([^)]+)\)", cell)[1] for cell in header[1:]]
+    sources = [(ROOT / file).read_text(encoding="utf-8") for file in files]
+    assert [row[0] for row in rows] == [
+        "1. Forward pass",
+        "2. Loss",
+        "3. Zero gradients",
+        "4. Backpropagation",
+        "5. Gradient descent",
+    ]
+    assert len(files) == 4
+    for step, *cells in rows:
+        for cell, source, file in zip(cells, sources, files, strict=True):
+            section = source.split(f"# {step}", 1)[1].split("\n        # ", 1)[0]
+            lines = [line.strip() for line in section.splitlines()]
+            quotes = re.findall(r"`([^`]+)`", cell)
+            assert quotes or cell == "-"
+            for quote in quotes:
+                assert quote in lines, f"{file} has no line '{quote}' in step {step}"
+
+
+def test_requirements_are_pinned_to_exact_versions():
+    lines = (ROOT / "requirements.txt").read_text().split()
+    assert [line.split("==")[0] for line in lines] == ["torch", "numpy", "matplotlib", "pytest"]
+    assert all(re.fullmatch(r"[a-z]+==\d+(\.\d+)+", line) for line in lines)
+
+
+@pytest.mark.parametrize("pattern", ["*.md", "*.py", "*.toml", "manual_grad/*.py", "tests/*.py"])
+def test_files_are_text_that_ends_in_a_newline(pattern):
+    files = list(ROOT.glob(pattern))
+    assert files
+    for file in files:
+        assert file.read_text(encoding="utf-8").endswith("\n"), file
