@@ -155,6 +155,8 @@ if __name__ == "__main__":
     )
 
     print("\n# 3. Train model: losses")
+    # The train loss is from before the epoch's step, the test loss from after it: two models in one
+    # row. What that hides, python -m manual_grad.limit_cycle shows.
     for epoch, loss, test_loss in zip(*history):
         if epoch % 10 == 0:
             print(f"Epoch: {epoch} | MAE Train Loss: {loss} | MAE Test Loss: {test_loss}")

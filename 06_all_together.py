@@ -106,6 +106,8 @@ if __name__ == "__main__":
 
         train_losses.append(loss.detach())
         test_losses.append(test_loss)
+        # Two models in one row: `loss` is from before the step, `test_loss` from after it. What
+        # this hides, python -m manual_grad.limit_cycle shows.
         if epoch % 10 == 0:
             print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")
 

@@ -15,7 +15,7 @@ import torch
 matplotlib.use("Agg")
 
 ROOT = Path(__file__).parent.parent
-MODULES = ("first_epoch", "training_pipeline", "compare")
+MODULES = ("first_epoch", "training_pipeline", "compare", "limit_cycle")
 PROGRAMS = {path.stem: [str(path)] for path in sorted(ROOT.glob("0*.py"))}
 PROGRAMS |= {name: ["-m", f"manual_grad.{name}"] for name in MODULES}
 DRIFT, TRAINER_DRIFT = pytest.StashKey[list](), pytest.StashKey[list]()

@@ -29,10 +29,10 @@ mean taken twice | numpy_autograd | engine | return gradient.sum() | return grad
 forgotten zeroing | numpy_autograd | numpy_autograd | weight.grad = bias.grad = None | pass
 forgotten zeroing | tensor_updates | tensor_updates | weight.grad = bias.grad = None | pass
 forgotten zeroing | torch_optim | torch_optim | optimizer.zero_grad() | pass
-wrong gradient at zero | numpy_closed_form | losses | np.sign(residual) | np.where(residual > 0, 1, -1)
-wrong gradient at zero | numpy_closed_form | losses | z >= 0, 1, small | z > 0, 1, 0 * small
-wrong gradient at zero | numpy_autograd | engine | np.sign(self.data) | np.where(self.data > 0, 1, -1)
-gradient not accumulated | numpy_autograd | engine | gradients[source] + flow if | flow if
+wrong at zero | numpy_closed_form | losses | np.sign(residual) | np.where(residual > 0, 1, -1)
+wrong at zero | numpy_closed_form | losses | z >= 0, 1, small | z > 0, 1, 0 * small
+wrong at zero | numpy_autograd | engine | np.sign(self.data) | np.where(self.data > 0, 1, -1)
+not accumulated | numpy_autograd | engine | gradients[source] + flow if | flow if
 """.strip().splitlines()
 ]
 

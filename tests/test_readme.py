@@ -1,9 +1,12 @@
 """What the README says can't go stale: its commands, its links, each line that it quotes."""
 
 import re
+import runpy
 
+import matplotlib.pyplot as plt
 import pytest
 from conftest import ROOT
+from published_numbers import X86
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -16,7 +19,8 @@ def table_after(heading):
     for line in lines[start:]:
         if not line.startswith("|"):
             break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        cells = re.split(r"(?<!\\)\|", line.strip("|"))
+        rows.append([cell.strip().replace(r"\|", "|") for cell in cells])
     return [rows[0], *rows[2:]]
 
 
@@ -65,6 +69,35 @@ def test_the_table_of_the_five_steps_quotes_the_files():
             assert quotes or cell == "-"
             for quote in quotes:
                 assert quote in lines, f"{file} has no line '{quote}' in step {step}"
+
+
+BREAKS = table_after("## Try breaking it")[1:]
+
+
+@pytest.mark.parametrize("row", BREAKS, ids=[row[0] for row in BREAKS])
+def test_breaking_it_does_what_the_readme_says(row, tmp_path, monkeypatch, capsys):
+    _, edit, seen, _ = row
+    edits = dict(re.findall(r"`([^`]+)` → `([^`]+)`", edit))
+    claims = re.findall(r"`([^`]+)`", seen)
+    assert edits
+    assert claims
+    source = (ROOT / "03_train.py").read_text()
+    assert all(source.count(old) == 1 for old in edits)
+    pattern = "|".join(map(re.escape, edits))
+    broken = re.sub(pattern, lambda match: edits[match[0]], source)
+    script = tmp_path / "03_train.py"
+    script.write_text(broken)
+    monkeypatch.chdir(tmp_path)
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+        shown = capsys.readouterr().out
+    except ValueError as error:
+        shown = str(error)
+    plt.close("all")
+    if X86:
+        assert [claim for claim in claims if claim not in shown] == []
+    losses = re.findall(r"Train Loss: (\S+)", shown)
+    assert seen.startswith("An error") or float(losses[-1]) > 0.2
 
 
 def test_requirements_are_pinned_to_exact_versions():

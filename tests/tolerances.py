@@ -32,3 +32,16 @@ ENGINE_FLOAT64 = 1e-12
 
 # 1000 steps of an optimizer in float64, relative to the size of the parameters.
 OPTIMIZER_FLOAT64 = 1e-11
+
+# A schedule's rates by hand and from torch, which multiplies its way from epoch to epoch: at most
+# 1000 roundings of 1.1e-16, relative to the first rate, 0.01.
+SCHEDULE_RATE = 1e-15
+
+# Whole runs of 1000 epochs under a schedule, in float64 (in float32 a last bit of a rate can flip
+# the sign of a residual: measured 3e-5 for the cosine, and 0 for step decay).
+SCHEDULE_FLOAT64 = 1e-12
+SCHEDULE_FLOAT32 = 1e-4
+
+# A state of the cycle where the platform doesn't reproduce the run to the bit: one step of lr apart
+# at most, as any pair of states is.
+CYCLE_ELSEWHERE = 0.02
