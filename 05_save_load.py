@@ -8,6 +8,7 @@ parameters can take them.
 
 import os
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,17 +25,20 @@ def save_model(model, path):
     """Save the model's state_dict to `path`, and make the folder if need be.
 
     Atomic: the bytes go to a file beside it, which takes the name in one step once it is complete,
-    so that at any moment `path` is the old file or the new one, whole. Raises ValueError if a
-    parameter is not finite, OSError if the file can't be written; the old file then remains.
+    so that at any moment `path` is the old file or the new one, whole (a process that is killed
+    can leave a .tmp file there). Raises ValueError if a parameter is not finite, OSError if the
+    file can't be written; the old file then remains.
     """
     state_dict = model.state_dict()
     check_state_dict(state_dict, state_dict, source="the model to save")
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
+    contents = BytesIO()
+    torch.save(obj=state_dict, f=contents)
     unfinished = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     try:
         with open(unfinished, "xb") as file:
-            torch.save(obj=state_dict, f=file)
+            file.write(contents.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)

@@ -1,7 +1,8 @@
 """The three losses by hand: value, and gradient with respect to the predictions.
 
-Each takes predictions and labels of one shape and returns (loss, gradient): a scalar, and an array
-of that shape, in their dtype. With n the number of predictions and r = y_pred - y the residuals:
+Each takes predictions and labels, arrays of one shape, and returns (loss, gradient): a scalar, and
+an array of that shape, in their dtype. Raises ValueError if the shapes differ. With n the number of
+predictions and r = y_pred - y the residuals:
 
     mae     mean of |r|                 sign(r) / n            torch.nn.L1Loss
     mse     mean of r^2                 2 r / n                torch.nn.MSELoss
@@ -16,14 +17,22 @@ the binary cross-entropy (`bce`), y_pred is the logit z and p = sigmoid(z) the p
 import numpy as np
 
 
+def check_shapes(y_pred, y):
+    """Raise ValueError unless both have one shape: (n, 1) and (n,) would make (n, n) losses."""
+    if np.shape(y_pred) != np.shape(y):
+        raise ValueError(f"y has shape {np.shape(y)}, but must have y_pred's, {np.shape(y_pred)}")
+
+
 def mae(y_pred, y):
     """Return the mean absolute error and its gradient with respect to y_pred."""
+    check_shapes(y_pred, y)
     residual = y_pred - y
     return np.abs(residual).mean(), np.sign(residual) / residual.size
 
 
 def mse(y_pred, y):
     """Return the mean squared error and its gradient with respect to y_pred."""
+    check_shapes(y_pred, y)
     residual = y_pred - y
     return (residual * residual).mean(), 2 * residual / residual.size
 
@@ -34,6 +43,7 @@ def bce_with_logits(y_pred, y):
     Inserting p = 1 / (1 + e^-z) leaves log(1 + e^z) - y z. Both terms stay finite for every z, as
     `logaddexp` and `sigmoid` don't overflow; the formula with log p would end in log 0.
     """
+    check_shapes(y_pred, y)
     loss = np.logaddexp(0, y_pred) - y * y_pred
     return loss.mean(), (sigmoid(y_pred) - y) / y_pred.size
 

@@ -1,8 +1,13 @@
 """05_save_load.py: what is saved comes back, and nothing else comes in."""
 
+import os
 import pickle
+import random
+import signal
+import time
 from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -165,3 +170,122 @@ def test_a_device_that_is_not_there_is_refused_before_the_model_is_touched(tmp_p
     with pytest.raises(RuntimeError, match="gpu"):
         storage.load_model(model, path, device="gpu")
     assert state(model) == before
+
+
+def test_loading_refuses_random_bytes(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "model.pth"
+    model = LinearRegressionModel()
+    before = state(model)
+    for _ in range(300):
+        path.write_bytes(rng.bytes(int(rng.integers(1, 4000))))
+        with pytest.raises(ValueError, match="no checkpoint"):
+            storage.load_model(model, path)
+    assert state(model) == before
+
+
+# --- processes that are killed, that compete, that find the disk full
+
+
+def forks(test):
+    """Mark a test that forks real processes."""
+    test = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")(test)
+    return pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")(test)
+
+
+class LargeModel(nn.Module):
+    """A model of 1 MB, all of its numbers equal, so that a torn file shows."""
+
+    def __init__(self, value=0.0):
+        super().__init__()
+        self.values = nn.Parameter(torch.full((512, 512), float(value)))
+
+    def value(self):
+        """Return the number that all of its numbers are; fail if they are not."""
+        [value] = set(self.values.flatten().tolist())
+        return value
+
+
+def in_child(work, *arguments):
+    """Run `work` in a forked process, which shares no more with this one; return its id."""
+    process = os.fork()
+    if process == 0:
+        try:
+            torch.set_num_threads(1)  # the parent's threads are not there any more
+            work(*arguments)
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    return process
+
+
+def save_again_and_again(save, path, values=(1.0, 2.0)):
+    models = [LargeModel(value) for value in values]
+    while True:
+        for model in models:
+            save(model, path)
+
+
+def torn_files(save, path, kills):
+    """Kill a process that saves, `kills` times at random moments; count the files left torn."""
+    rng = random.Random(0)
+    torn = 0
+    for _ in range(kills):
+        storage.save_model(LargeModel(), path)
+        process = in_child(save_again_and_again, save, path)
+        time.sleep(rng.uniform(0.001, 0.03))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        try:
+            assert storage.load_model(LargeModel(), path).value() in (0.0, 1.0, 2.0)
+        except ValueError:
+            torn += 1
+    return torn
+
+
+def save_in_place(model, path):
+    torch.save(model.state_dict(), path)
+
+
+@forks
+@pytest.mark.parametrize("save", [storage.save_model, save_in_place])
+def test_a_save_that_is_killed_leaves_the_old_file_or_the_new_one(save, tmp_path):
+    """60 kills. That they come at bad moments shows in the plain torch.save, which they tear."""
+    torn = torn_files(save, tmp_path / "model.pth", kills=60)
+    assert torn == 0 if save is storage.save_model else torn > 0
+
+
+@forks
+def test_two_processes_that_save_to_one_path_leave_one_whole_file(tmp_path):
+    path = tmp_path / "model.pth"
+    storage.save_model(LargeModel(), path)
+    processes = [
+        in_child(save_again_and_again, storage.save_model, path, values)
+        for values in ((1.0, 2.0), (3.0, 4.0))
+    ]
+    seen = {storage.load_model(LargeModel(9.0), path).value() for _ in range(100)}
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    seen.add(storage.load_model(LargeModel(9.0), path).value())
+    assert seen <= {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert len(seen) > 2
+
+
+@forks
+def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(tmp_path):
+    """A limit on the size of files stands for the disk: writing fails half-way, with OSError."""
+    path = tmp_path / "model.pth"
+    storage.save_model(LargeModel(), path)
+
+    def save_on_a_full_disk():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        with pytest.raises(OSError, match="File too large"):
+            storage.save_model(LargeModel(1.0), path)
+
+    _, status = os.waitpid(in_child(save_on_a_full_disk), 0)
+    assert status == 0
+    assert storage.load_model(LargeModel(9.0), path).value() == 0.0
+    assert [file.name for file in tmp_path.iterdir()] == ["model.pth"]

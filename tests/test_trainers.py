@@ -404,6 +404,20 @@ def test_bad_input_is_refused(trainer, change, error, message):
         trainer(**(GOOD | change))
 
 
+@pytest.mark.parametrize("loss", losses.LOSSES.values(), ids=losses.LOSSES)
+@pytest.mark.parametrize(
+    ("y_pred", "y", "message"),
+    [
+        (COLUMN, COLUMN.ravel(), r"y has shape \(4,\), but must have y_pred's, \(4, 1\)"),
+        (COLUMN, COLUMN[:1], r"y has shape \(1, 1\)"),
+        (COLUMN, 1.0, r"y has shape \(\)"),
+    ],
+)
+def test_a_loss_never_broadcasts(loss, y_pred, y, message):
+    with pytest.raises(ValueError, match=message):
+        loss(y_pred, y)
+
+
 @every_trainer
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_diverging_run_names_the_first_epoch_that_is_not_finite(trainer, dtype):

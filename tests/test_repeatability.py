@@ -1,0 +1,149 @@
+"""The same numbers again: with other threads, random states, import orders, hash seeds, locales."""
+
+import locale
+import random
+import runpy
+import signal
+import subprocess
+import sys
+from importlib import import_module
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from conftest import ENVIRONMENT, ROOT, run_python
+
+SCRIPTS = sorted(path.stem for path in ROOT.glob("0*.py"))
+
+
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def two_threads():
+    torch.set_num_threads(2)
+
+
+def random_numbers_drawn():
+    torch.randn(1000)
+    np.random.default_rng().random(10)
+    random.random()
+
+
+def imported_backwards():
+    for name in reversed(SCRIPTS):
+        import_module(name)
+
+
+def a_locale_with_decimal_commas():
+    for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C"):
+        try:
+            locale.setlocale(locale.LC_ALL, name)
+            break
+        except locale.Error:
+            continue
+
+
+@pytest.fixture
+def everything_as_it_was(tmp_path, monkeypatch):
+    """Run in an empty folder with no script imported, and put threads, RNG and locale back."""
+    monkeypatch.chdir(tmp_path)
+    for name in SCRIPTS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    threads, rng, names = (
+        torch.get_num_threads(),
+        torch.get_rng_state(),
+        locale.setlocale(locale.LC_ALL),
+    )
+    yield
+    torch.set_num_threads(threads)
+    torch.set_rng_state(rng)
+    locale.setlocale(locale.LC_ALL, names)
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("everything_as_it_was")
+@pytest.mark.parametrize(
+    "before",
+    [
+        one_thread,
+        two_threads,
+        random_numbers_drawn,
+        imported_backwards,
+        a_locale_with_decimal_commas,
+    ],
+    ids=lambda before: before.__name__,
+)
+@pytest.mark.parametrize("script", ["02_model", "03_train", "05_save_load", "07_exercises"])
+def test_the_output_is_the_same_whatever_came_before(script, before, runs, capsys):
+    before()
+    capsys.readouterr()
+    runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
+    assert capsys.readouterr().out == runs(script).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "environment",
+    [dict(PYTHONHASHSEED="1", OMP_NUM_THREADS="1"), dict(PYTHONHASHSEED="2", LC_ALL="C")],
+    ids=str,
+)
+def test_the_output_is_the_same_in_another_environment(environment, runs, tmp_path):
+    script = str(ROOT / "06_all_together.py")
+    run = run_python(script, folder=tmp_path, **environment)
+    assert run.stdout == runs("06_all_together").stdout
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_rate_that_diverges_is_an_error_in_the_loop_written_out_too(
+    epochs, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    source = (ROOT / "06_all_together.py").read_text()
+    rate = {0: "0.0", 1: "1e38"}[epochs]
+    changed = source.replace("lr = 0.01\n    epochs = 1000", f"lr = {rate}\n    epochs = 20")
+    assert changed != source
+    (tmp_path / "06_all_together.py").write_text(changed)
+    script = str(tmp_path / "06_all_together.py")
+    if epochs == 0:
+        runpy.run_path(script, run_name="__main__")
+    else:
+        with pytest.raises(FloatingPointError, match="not finite in epoch 0 .*smaller learning"):
+            runpy.run_path(script, run_name="__main__")
+        assert not (tmp_path / "models").exists()
+    plt.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/sys is a folder that nobody can write to")
+def test_a_folder_that_cannot_be_written_is_named_in_the_last_line():
+    run = run_python(str(ROOT / "01_data.py"), folder="/sys")
+    assert run.returncode != 0
+    last = run.stderr.strip().splitlines()[-1]
+    assert "Error" in last
+    assert "figures" in last
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are different on Windows")
+def test_ctrl_c_ends_a_script_and_damages_nothing(tmp_path):
+    model = tmp_path / "models" / "01_pytorch_workflow_model_1.pth"
+    model.parent.mkdir()
+    model.write_text("what was there before")
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(ROOT / "06_all_together.py")],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("Epoch: 10 "):
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert errors.strip().splitlines()[-1] == "KeyboardInterrupt"
+    assert model.read_text() == "what was there before"
