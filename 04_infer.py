@@ -40,7 +40,7 @@ if __name__ == "__main__":
     model_0 = model.LinearRegressionModel()
     loss_fn = nn.L1Loss()
     optimizer = torch.optim.SGD(params=model_0.parameters(), lr=0.01)
-    training.train(
+    history = training.train(
         model_0, X_train, y_train, X_test, y_test, loss_fn=loss_fn, optimizer=optimizer, epochs=100
     )
 
@@ -51,6 +51,6 @@ if __name__ == "__main__":
 
     print("\n# 4. Make predictions: the predictions as a picture")
     axes = data.plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
-    axes.set_title("After 100 epochs: closer, not there yet")
+    axes.set_title(f"The predictions after {len(history.epochs)} epochs")
     data.save_figure(axes, "04_infer_predictions")
     data.show_figures()

@@ -134,7 +134,7 @@ if __name__ == "__main__":
 
     print("\n# 6.4 Making predictions: the predictions as a picture")
     axes = data.plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds.cpu())
-    axes.set_title("After 1000 epochs: the line is found")
+    axes.set_title(f"The predictions after {epochs} epochs")
     data.save_figure(axes, "06_all_together_predictions")
 
     # 6.5 Saving and loading

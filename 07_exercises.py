@@ -65,7 +65,7 @@ if __name__ == "__main__":
 
     print("\n# Exercise 4. Make predictions: the predictions as a picture")
     axes = data.plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds.cpu())
-    axes.set_title("The exercise after 300 epochs")
+    axes.set_title(f"The exercise: predictions after {len(history.epochs)} epochs")
     data.save_figure(axes, "07_exercises_predictions")
 
     # 5. Save the state_dict, load it into a new instance, and compare the predictions.
