@@ -12,6 +12,7 @@ to the shape of its input. As in NumPy: Tensor(data) shares its array, and dtype
 numbers don't: float32 stays float32).
 """
 
+from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
@@ -23,8 +24,6 @@ _ages = count()
 
 def _sum_to(gradient, shape):
     """Undo broadcasting: sum `gradient` over the axes along which a `shape` was repeated."""
-    if gradient.shape == shape:
-        return gradient
     if shape == ():
         return gradient.sum()
     gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
@@ -82,29 +81,27 @@ class Tensor:
                     f"backward needs a gradient for a tensor of shape {self.shape}: only one of a "
                     "single element, such as a loss, has 1 for its gradient"
                 )
-            gradient = np.ones_like(self.data)
+            gradient = np.array(1.0).reshape(self.shape)
         gradient = np.asarray(gradient, dtype=self.dtype)
         if gradient.shape != self.shape:
             raise RuntimeError(f"gradient has shape {gradient.shape}, but the tensor {self.shape}")
 
-        # All tensors that this one depends on. An input is older than its output, so from the
-        # youngest to the oldest each gradient is complete before it is passed on.
-        tensors, seen = [self], {self}
-        for tensor in tensors:
-            for source, _ in tensor._inputs:
-                if source not in seen:
-                    seen.add(source)
-                    tensors.append(source)
-        tensors.sort(key=lambda tensor: tensor._age, reverse=True)
-
-        gradients = {self: gradient}
-        for tensor in tensors:
+        # An input is older than its output. So among the tensors that a gradient has reached, the
+        # youngest has all of its own: nothing that is still to come depends on it.
+        gradients, waiting = {self: gradient}, [(-self._age, self)]
+        while waiting:
+            _, tensor = heappop(waiting)
             gradient = gradients.pop(tensor)
             if not tensor._inputs:
                 tensor.grad = np.array(gradient if tensor.grad is None else tensor.grad + gradient)
             for source, local_gradient in tensor._inputs:
-                flow = _sum_to(local_gradient(gradient), source.shape)
-                flow = flow.astype(source.dtype, copy=False)
+                flow = local_gradient(gradient)
+                if flow.shape != source.data.shape:
+                    flow = _sum_to(flow, source.data.shape)
+                if flow.dtype != source.data.dtype:
+                    flow = flow.astype(source.data.dtype)
+                if source not in gradients:
+                    heappush(waiting, (-source._age, source))
                 gradients[source] = gradients[source] + flow if source in gradients else flow
 
     def __add__(self, other):
@@ -189,13 +186,16 @@ class Tensor:
         return self._result(value, (self, lambda g: self._repeat(g, axis, keepdims)))
 
     def mean(self, axis=None, keepdims=False):
-        value = self.data.mean(axis=axis, keepdims=keepdims)
-        n = self.data.size // max(1, value.size)
-        return self._result(value, (self, lambda g: self._repeat(g / n, axis, keepdims)))
+        total = self.data.sum(axis=axis, keepdims=keepdims)
+        n = self.data.size // max(1, total.size)
+        return self._result(total / n, (self, lambda g: self._repeat(g / n, axis, keepdims)))
 
     def _repeat(self, gradient, axis, keepdims):
         """Give every summand the gradient of the sum (repeated without taking memory)."""
-        if axis is not None and not keepdims:
+        if axis is None:  # broadcast_to, at a tenth of its cost: one element, from step to step 0
+            steps = (0,) * self.data.ndim
+            return np.ndarray(self.shape, gradient.dtype, gradient, strides=steps)
+        if not keepdims:
             gradient = np.expand_dims(gradient, axis)
         return np.broadcast_to(gradient, self.shape)
 

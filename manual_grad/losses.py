@@ -27,7 +27,9 @@ def mae(y_pred, y):
     """Return the mean absolute error and its gradient with respect to y_pred."""
     check_shapes(y_pred, y)
     residual = y_pred - y
-    return np.abs(residual).mean(), np.sign(residual) / residual.size
+    gradient = np.sign(residual)
+    gradient /= residual.size
+    return np.abs(residual, out=residual).mean(), gradient
 
 
 def mse(y_pred, y):

@@ -21,7 +21,7 @@ factor 2 | numpy_closed_form | losses | 2 * residual / residual.size | residual 
 factor 2 | numpy_closed_form | numpy_closed_form | bias_grad = y | bias_grad = 2 * y
 factor 2 | numpy_autograd | engine | b.data * a.data ** ( | 2 * b.data * a.data ** (
 factor 2 | tensor_updates | tensor_updates | weight -= lr | weight -= 2 * lr
-missing / n | numpy_closed_form | losses | np.sign(residual) / residual.size | np.sign(residual)
+missing / n | numpy_closed_form | losses | gradient /= residual.size | gradient /= 1
 missing / n | numpy_closed_form | losses | - y) / y_pred.size | - y)
 missing / n | numpy_autograd | engine | g / n, axis | g, axis
 mean taken twice | numpy_closed_form | numpy_closed_form | y_pred_grad.sum() | y_pred_grad.mean()
@@ -29,7 +29,7 @@ mean taken twice | numpy_autograd | engine | return gradient.sum() | return grad
 forgotten zeroing | numpy_autograd | numpy_autograd | weight.grad = bias.grad = None | pass
 forgotten zeroing | tensor_updates | tensor_updates | weight.grad = bias.grad = None | pass
 forgotten zeroing | torch_optim | torch_optim | optimizer.zero_grad() | pass
-wrong at zero | numpy_closed_form | losses | np.sign(residual) | np.where(residual > 0, 1, -1)
+wrong at zero | numpy_closed_form | losses | np.sign(residual) | np.where(residual > 0, 1.0, -1.0)
 wrong at zero | numpy_closed_form | losses | z >= 0, 1, small | z > 0, 1, 0 * small
 wrong at zero | numpy_autograd | engine | np.sign(self.data) | np.where(self.data > 0, 1, -1)
 not accumulated | numpy_autograd | engine | gradients[source] + flow if | flow if
