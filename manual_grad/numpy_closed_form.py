@@ -60,3 +60,39 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
         rows.append((loss, weight_grad, bias_grad, weight, bias))
 
     return as_trajectory(rows, X.dtype)
+
+
+def tutorial_data(weight=0.7, bias=0.3):
+    """Return the tutorial's 50 points: X = torch.arange(0, 1, 0.02) and y = weight * X + bias.
+
+    Shape (50, 1), float32, equal to torch's to the bit, on x86-64 CPUs. np.arange differs in 9 of
+    the values by one rounding: torch makes them eight at a time, from the first of the eight, which
+    is already rounded to float32. The last two, which make up no eight, it makes one by one.
+    """
+    i = np.arange(50)
+    first = np.where(i < 48, i // 8 * 8, i)
+    X = ((first * 0.02).astype(np.float32) + (i - first) * 0.02).astype(np.float32).reshape(-1, 1)
+    return X, np.float32(weight) * X + np.float32(bias)
+
+
+if __name__ == "__main__":
+    true_weight, true_bias = 0.7, 0.3
+    X, y = tutorial_data(true_weight, true_bias)
+    X_train, y_train, X_test, y_test = X[:40], y[:40], X[40:], y[40:]
+
+    # What torch.randn draws for the tutorial's model after torch.manual_seed(42).
+    weight, bias = 0.33669036626815796, 0.12880940735340118
+    trajectory = train(X_train, y_train, weight, bias, loss="mae", lr=0.01, epochs=100)
+
+    # The train losses are those before an epoch's step, the test losses those after it, as in the
+    # tutorial. NumPy and torch add up a mean in different orders: a last bit may differ.
+    print("\n# 3. Train model: losses")
+    for epoch in range(0, 100, 10):
+        y_pred = trajectory.weight[epoch] * X_test + trajectory.bias[epoch]
+        loss, test_loss = trajectory.loss[epoch], LOSSES["mae"](y_pred, y_test)[0]
+        print(f"Epoch: {epoch} | MAE Train Loss: {loss.item()} | MAE Test Loss: {test_loss.item()}")
+
+    print("\n# 3. Train model: learned parameters")
+    print(f"weight: {trajectory.weight[-1]}, bias: {trajectory.bias[-1]}")
+    print("\n# 3. Train model: true parameters")
+    print(f"weight: {true_weight}, bias: {true_bias}")
