@@ -23,10 +23,11 @@ def make_line(weight=0.7, bias=0.3, start=0.0, end=1.0, step=0.02):
     for name, value in dict(weight=weight, bias=bias, start=start, end=end, step=step).items():
         if not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, not {value}")
-    if not (end - start) * step > 0:
+    points = (end - start) / step if step else 0
+    if not 0 < points <= 2**24:
         raise ValueError(
-            f"start={start}, end={end}, step={step} yield no point: "
-            "a step other than zero must lead from start towards end"
+            f"start={start}, end={end}, step={step} yield no point, or more than the 2**24 that "
+            "float32 can tell apart: step must lead from start towards end, in fewer steps"
         )
     X = torch.arange(start, end, step, dtype=torch.float32).unsqueeze(dim=1)
     y = weight * X + bias
@@ -36,20 +37,21 @@ def make_line(weight=0.7, bias=0.3, start=0.0, end=1.0, step=0.02):
 
 def check_data(X, y):
     """Raise TypeError or ValueError unless X and y are finite floats, one label for each sample."""
-    for name, values in (("X", X), ("y", y)):
-        if not isinstance(values, torch.Tensor) or not values.is_floating_point():
-            kind = values.dtype if isinstance(values, torch.Tensor) else type(values).__name__
-            raise TypeError(f"{name} must be a tensor of floats such as torch.float32, not {kind}")
-        if values.ndim == 0 or len(values) == 0:
-            raise ValueError(
-                f"{name} is empty, of shape {tuple(values.shape)}: give it a row or more"
-            )
-        if not torch.isfinite(values).all():
-            raise ValueError(
-                f"{name} holds values that are not finite (nan or inf): remove them first"
-            )
+    check_values("X", X)
+    check_values("y", y)
     if len(X) != len(y):
         raise ValueError(f"X has {len(X)} rows and y has {len(y)}: each sample needs one label")
+
+
+def check_values(name, values):
+    """Raise TypeError or ValueError unless this is a tensor of finite floats, of a row or more."""
+    if not isinstance(values, torch.Tensor) or not values.is_floating_point():
+        kind = values.dtype if isinstance(values, torch.Tensor) else type(values).__name__
+        raise TypeError(f"{name} must be a tensor of floats such as torch.float32, not {kind}")
+    if values.ndim == 0 or len(values) == 0:
+        raise ValueError(f"{name} is empty, of shape {tuple(values.shape)}: give it a row or more")
+    if not torch.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, but holds nan or inf")
 
 
 def split(X, y, train_fraction=0.8):
@@ -124,8 +126,7 @@ if __name__ == "__main__":
     # The model learns from the training set alone. The test set stands for unseen data: it tells
     # whether the pattern holds beyond what was learned, so it is used once, at the end. Whoever
     # compares models or settings does that on a third part, the validation set, or the test set
-    # would no longer be unseen; here nothing is chosen, and two parts are enough. PyTorch's Dataset
-    # and DataLoader serve data in batches: 50 points in one tensor have no need of them.
+    # would no longer be unseen; here nothing is chosen, and two parts are enough.
     X_train, y_train, X_test, y_test = split(X, y, train_fraction=0.8)
 
     print("\n# 1. Data: lengths of X_train, y_train, X_test, y_test")

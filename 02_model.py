@@ -3,8 +3,8 @@
 A linear regression from PyTorch's building blocks. `nn.Module` is the base class of every model
 and layer: it collects the parameters inside it and asks for a `forward` method. `nn.Parameter` is
 a tensor that belongs to a module and learns: autograd computes its gradient. `torch.optim` changes
-the parameters by their gradients (section 3). `Dataset` and `DataLoader`, which serve data in
-batches, are not needed for 50 points.
+the parameters by their gradients (section 3). `Dataset` and `DataLoader` serve data that is too
+much to take at once, batch by batch: 50 points, all in one tensor, have no need of them.
 """
 
 from importlib import import_module

@@ -90,7 +90,9 @@ def check_training(model, X_train, y_train, X_test, y_test, optimizer, epochs):
     for X, y in ((X_train, y_train), (X_test, y_test)):
         data.check_data(X, y)
         with torch.inference_mode():
-            check_shapes(model(X), y)
+            y_pred = model(X)
+        data.check_values("the model's prediction", y_pred)
+        check_shapes(y_pred, y)
 
 
 def check_shapes(y_pred, y):
@@ -98,7 +100,7 @@ def check_shapes(y_pred, y):
     if y_pred.shape != y.shape:
         raise ValueError(
             f"labels of shape {tuple(y.shape)} don't fit predictions of shape "
-            f"{tuple(y_pred.shape)}: give them the same, for example with y.unsqueeze(dim=1)"
+            f"{tuple(y_pred.shape)}: give both shape (n, 1), for example with unsqueeze(dim=1)"
         )
 
 

@@ -20,7 +20,7 @@ def predict(model, X):
     X is moved to the device of the model's parameters. The model is left in evaluation mode. Raises
     TypeError or ValueError if X is not a tensor of finite floats.
     """
-    data.check_data(X, X)
+    data.check_values("X", X)
 
     # 1. Evaluation mode: switches off what only training needs (dropout, for one).
     model.eval()

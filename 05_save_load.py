@@ -73,10 +73,12 @@ def load_model(model, path, device="cpu"):
 def check_state_dict(state_dict, expected, source):
     """Raise ValueError unless it has the names, shapes and dtypes of `expected`, all finite."""
 
-    tensors = state_dict.values() if isinstance(state_dict, dict) else [state_dict]
-    if not (isinstance(state_dict, dict) and all(isinstance(t, torch.Tensor) for t in tensors)):
+    def is_dense(tensor):
+        return isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+
+    if not (isinstance(state_dict, dict) and all(map(is_dense, state_dict.values()))):
         kind = type(state_dict).__name__
-        raise ValueError(f"{source} holds no state_dict (tensors by name), but a {kind}")
+        raise ValueError(f"{source} holds no state_dict (dense tensors by name), but a {kind}")
 
     def summary(tensors):
         return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
@@ -87,7 +89,7 @@ def check_state_dict(state_dict, expected, source):
             f"the model needs {summary(expected)}"
         )
     for name, tensor in state_dict.items():
-        if not torch.isfinite(tensor).all():
+        if tensor.is_meta or not torch.isfinite(tensor).all():
             raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
 
 

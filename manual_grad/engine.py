@@ -35,8 +35,8 @@ class Tensor:
     """A NumPy array that can be differentiated.
 
     `data` and `grad` are arrays of one shape and dtype; `grad` is None until the first backward
-    pass. Raises RuntimeError, as torch does, if a tensor requires a gradient and doesn't hold
-    floats.
+    pass. Raises TypeError if `data` is not real numbers and, as torch does, RuntimeError if a
+    gradient is required of other numbers than floats.
     """
 
     __slots__ = ("_age", "_inputs", "data", "grad", "requires_grad")
@@ -48,6 +48,9 @@ class Tensor:
         self.requires_grad = requires_grad
         self._inputs = ()
         self._age = next(_ages)
+        if self.data.dtype.kind not in "biuf":
+            kind = type(data).__name__
+            raise TypeError(f"a Tensor holds real numbers, not {kind} of dtype {self.data.dtype}")
         if requires_grad and not np.issubdtype(self.data.dtype, np.floating):
             raise RuntimeError(f"only tensors of floats can require gradients, not {self.dtype}")
 
@@ -65,7 +68,9 @@ class Tensor:
         """Return the other operand as a Tensor; a Python number takes the dtype of this one."""
         if isinstance(other, Tensor):
             return other
-        return Tensor(np.asarray(other, dtype=np.result_type(self.data.dtype, other)))
+        if isinstance(other, int | float):
+            other = np.asarray(other, dtype=np.result_type(self.data.dtype, other))
+        return Tensor(other)
 
     def backward(self, gradient=None):
         """Add d(self)/d(leaf), times `gradient`, to the `grad` of each leaf that requires one.
@@ -128,13 +133,16 @@ class Tensor:
         def base_gradient(g):  # x^0 is 1 everywhere, 0^0 included: slope 0
             return g * np.where(b.data == 0, 0, b.data * a.data ** (b.data - (b.data != 0)))
 
-        def exponent_gradient(g):  # 0^y is 0 for every y > 0: slope 0
-            return g * np.where(a.data == 0, 0, value * np.log(np.where(a.data == 0, 1, a.data)))
+        def exponent_gradient(g):  # 0^y is 0 for every y > 0: slope 0, at y = 0 as well
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = value * np.log(a.data)
+            return g * np.where((a.data == 0) & (b.data >= 0), 0, slope)
 
         return self._result(value, (a, base_gradient), (b, exponent_gradient))
 
     def __matmul__(self, other):
         a, b = self, self._constant(other)
+        value = a.data @ b.data
         left = a.data if a.data.ndim > 1 else a.data[None, :]
         right = b.data if b.data.ndim > 1 else b.data[:, None]
 
@@ -150,7 +158,7 @@ class Tensor:
             product = _sum_to(left.swapaxes(-1, -2) @ as_matrix(g), right.shape)
             return product.reshape(b.shape)
 
-        return self._result(a.data @ b.data, (a, left_gradient), (b, right_gradient))
+        return self._result(value, (a, left_gradient), (b, right_gradient))
 
     def __neg__(self):
         return self._result(-self.data, (self, lambda g: -g))
@@ -195,7 +203,7 @@ class Tensor:
         if axis is None:  # broadcast_to, at a tenth of its cost: one element, from step to step 0
             steps = (0,) * self.data.ndim
             return np.ndarray(self.shape, gradient.dtype, gradient, strides=steps)
-        if not keepdims:
+        if not keepdims and self.shape:
             gradient = np.expand_dims(gradient, axis)
         return np.broadcast_to(gradient, self.shape)
 

@@ -136,7 +136,7 @@ def train_with_scheduler(run, name, options, epochs):
     return np.array(states), np.array(rates)
 
 
-def test_sets():
+def unseen_data():
     """Return the test data (X, y) of the runs that have any."""
     line = data.split(*data.make_line())[2:]
     exercise = data.split(*data.make_line(0.3, 0.9, step=0.01))[2:]
@@ -145,7 +145,11 @@ def test_sets():
 
 def print_cycle(name, run, trajectory, test_set, every):
     """Print the cycle of a run, its states, and the row that the table makes of them."""
-    first, period = find_cycle(trajectory)
+    cycle = find_cycle(trajectory)
+    if cycle is None:
+        print(f"\n# 1. The cycle, {name}: no state came back in {run.epochs} epochs")
+        return
+    first, period = cycle
     print(f"\n# 1. The cycle, {name}: from epoch {first} on, {period} states")
     print(f"{'after epoch':>12}{'weight':>21}{'bias':>21}{'train loss':>24}{'test loss':>24}")
     for epoch in range(first, first + period):
@@ -162,7 +166,10 @@ def print_cycle(name, run, trajectory, test_set, every):
 
 def print_explanation(name, run, trajectory):
     """Print that one closed-form step leads from each state of the cycle to the next."""
-    first, period = find_cycle(trajectory)
+    cycle = find_cycle(trajectory)
+    if cycle is None:
+        return
+    first, period = cycle
     X, y = run.X.numpy(), run.y.numpy()
     print(f"\n# 2. Why it can't end, {name}: mean of x = {X.mean():.4f}")
     print(
@@ -173,8 +180,9 @@ def print_explanation(name, run, trajectory):
         gradient, signs = gradient_at(state, X, y)
         step = state - np.float32(LR) * gradient
         reached = "to the bit" if (step == after).all() else f"off by {np.abs(step - after).max()}"
+        label = chr(ord("A") + i)
         counts = f"{(signs > 0).sum():>11}{(signs < 0).sum():>10}"
-        print(f"{'AB'[i]:>5}{counts}   ({gradient[0]:+.4f}, {gradient[1]:+.4f}){reached:>38}")
+        print(f"{label:>5}{counts}   ({gradient[0]:+.4f}, {gradient[1]:+.4f}){reached:>38}")
 
 
 def amplitudes(run, rates=(0.04, 0.02, 0.01, 0.005, 0.0025)):
@@ -259,17 +267,17 @@ def plot(run, trajectory, scheduled, test_set, every=10):
 
 def main():
     """Go from the question to the proof: the cycle, why it can't end, what ends it, a picture."""
-    tests = test_sets()
-    runs = {name: run for name, run in published_runs().items() if name in tests}
+    unseen = unseen_data()
+    runs = {name: run for name, run in published_runs().items() if name in unseen}
     runs["section 3"] = runs["section 3"]._replace(epochs=1000)  # on past its 100
     trajectories = {name: run.train(torch_optim.train) for name, run in runs.items()}
     for name, run in runs.items():
         every = 20 if name == "exercise" else 10
-        print_cycle(name, run, trajectories[name], tests[name], every)
+        print_cycle(name, run, trajectories[name], unseen[name], every)
     for name, run in runs.items():
         print_explanation(name, run, trajectories[name])
 
-    run, trajectory, test_set = (part["section 6"] for part in (runs, trajectories, tests))
+    run, trajectory, test_set = (part["section 6"] for part in (runs, trajectories, unseen))
     print_amplitudes(run)
     first, period = find_cycle(trajectory)
     losses = [

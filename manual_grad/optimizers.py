@@ -68,7 +68,8 @@ class Adam:
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         self.params = check_params(params)
         check_not_negative(lr=lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
+        beta1, beta2 = betas
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
             raise ValueError(f"betas must both be 0 or more and below 1, not {betas}")
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.steps = 0
@@ -91,6 +92,8 @@ class Adam:
 
 def check_params(params):
     """Return the parameters as a list; raise unless it is one of float arrays, at least one."""
+    if isinstance(params, np.ndarray):
+        raise TypeError("params must be a list of arrays, not one array")
     params = list(params)
     if not params:
         raise ValueError("params is empty: give at least one array to optimize")

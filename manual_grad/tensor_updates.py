@@ -16,7 +16,6 @@ runs, by luck of its data). `add_` with alpha is equal to the bit always; the pl
 here because it is the one that everybody writes.
 """
 
-import numpy as np
 import torch
 
 from manual_grad.torch_optim import LOSSES
@@ -52,4 +51,4 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
 
         rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
 
-    return as_trajectory(rows, np.dtype(str(X.dtype).removeprefix("torch.")))
+    return as_trajectory(rows, X.numpy(force=True).dtype)

@@ -3,7 +3,6 @@
 New here: nothing is by hand. The optimizer zeroes the gradients and takes the step.
 """
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -40,4 +39,4 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
 
         rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
 
-    return as_trajectory(rows, np.dtype(str(X.dtype).removeprefix("torch.")))
+    return as_trajectory(rows, X.numpy(force=True).dtype)

@@ -55,8 +55,9 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
                 f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}"
             )
         # Smallest and largest are nan where any value is, and take no memory of size n.
-        if not np.isfinite([values.min(), values.max()]).all():
-            raise ValueError(f"{name} holds values that are not finite (nan or inf): remove them")
+        limit = float(np.finfo(X.dtype).max)
+        if not -limit <= float(values.min()) <= float(values.max()) <= limit:
+            raise ValueError(f"{name} must be finite in {X.dtype}, but holds nan, inf or more")
     if len(X) != len(y):
         raise ValueError(f"X has {len(X)} rows and y has {len(y)}: each sample needs one label")
     if loss == "bce" and (y.min() < 0 or y.max() > 1):
@@ -64,7 +65,7 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
             f"y must lie in [0, 1] for bce, but it reaches from {y.min()} to {y.max()}"
         )
     for name, value in (("weight", weight), ("bias", bias), ("lr", lr)):
-        if not isfinite(value) or abs(value) > float(np.finfo(X.dtype).max):
+        if not isfinite(value) or abs(value) > limit:
             raise ValueError(f"{name} must be a finite number of dtype {X.dtype}, not {value}")
     if lr < 0:
         raise ValueError(f"lr must be 0 or more, not {lr}")

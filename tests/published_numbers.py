@@ -138,7 +138,8 @@ def agree(got, expected, exact):
     if exact or not isinstance(expected, str) or not isinstance(got, str):
         return got == expected
     last_digit = 0 if has_all_digits(expected) else 10.0 ** -len(expected.split(".")[1])
-    return abs(float(got) - float(expected)) <= LOSS_ON_ANOTHER_PLATFORM + 1.01 * last_digit
+    tolerance = LOSS_ON_ANOTHER_PLATFORM * max(1, abs(float(expected)))
+    return abs(float(got) - float(expected)) <= tolerance + 1.01 * last_digit
 
 
 class Drift(NamedTuple):

@@ -158,6 +158,24 @@ def test_gradients_at_a_kink_are_torchs(point):
     check_same(operator.pow, np.array([0.0, 2.0, 0.0]), np.array([2.0, 3.0, 1.0]))
 
 
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("name", ["sum", "mean"])
+def test_a_scalar_can_be_reduced_along_an_axis_as_in_torch(name, axis):
+    def reduce(x):
+        return getattr(x, name)(**{"axis" if isinstance(x, Tensor) else "dim": axis})
+
+    check_same(reduce, np.array(3.0))
+
+
+def test_the_exponents_gradient_where_the_base_is_zero():
+    zero, half = np.array([0.0, 0.0]), np.array([-1.0, 2.0])
+    (a, b), (c, d) = both(zero, half)
+    with np.errstate(divide="ignore"):
+        (a**b).sum().backward()
+    (c**d).sum().backward()
+    np.testing.assert_array_equal(b.grad, d.grad.numpy())
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_a_multi_layer_perceptron_trains_as_in_torch(activation):
     rng = np.random.default_rng(1)
@@ -257,7 +275,9 @@ def test_a_mixed_gradient_takes_the_dtype_of_its_tensor():
     assert x.grad.dtype == np.float32
 
 
-@pytest.mark.parametrize("other", [2.0, 3, np.array([1.0, 2.0]), np.float64(2), Tensor([1.0, 4.0])])
+@pytest.mark.parametrize(
+    "other", [2.0, 3, np.array([1.0, 2.0]), [1.0, 2.0], np.float64(2), Tensor([1.0, 4.0])]
+)
 def test_numbers_and_arrays_stand_on_either_side(other):
     x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
     data = getattr(other, "data", other) if isinstance(other, Tensor) else other
@@ -288,6 +308,11 @@ X = Tensor(np.ones((2, 3)), requires_grad=True)
         (lambda: Tensor(np.ones(2)).sum().backward(), RuntimeError, "does not require a gradient"),
         (lambda: X.backward(np.ones(3)), RuntimeError, r"shape \(3,\), but the tensor \(2, 3\)"),
         (lambda: Tensor([1, 2], requires_grad=True), RuntimeError, "only tensors of floats"),
+        (lambda: X + None, TypeError, "holds real numbers, not NoneType"),
+        (lambda: X * "2", TypeError, "holds real numbers, not str"),
+        (lambda: Tensor(X), TypeError, "holds real numbers, not Tensor"),
+        (lambda: Tensor([1j]), TypeError, "holds real numbers, not list of dtype complex128"),
+        (lambda: X @ 2.0, ValueError, "matmul"),
         (lambda: X + np.ones(4), ValueError, "could not be broadcast"),
         (lambda: X @ np.ones((2, 2)), ValueError, "mismatch"),
         (lambda: X.item(), ValueError, "size 1"),

@@ -15,7 +15,7 @@ from manual_grad import limit_cycle, numpy_closed_form, torch_optim
 from manual_grad.compare import published_runs
 from manual_grad.trajectory import Trajectory
 
-TESTS = limit_cycle.test_sets()
+TESTS = limit_cycle.unseen_data()
 RUNS = {name: published_runs()[name] for name in TESTS}
 RUNS["section 3"] = RUNS["section 3"]._replace(epochs=1000)
 NAMES = pytest.mark.parametrize("name", RUNS)
@@ -81,6 +81,19 @@ def test_find_cycle_knows_nothing_beforehand(states, cycle):
     nothing = np.zeros_like(states)
     run = Trajectory(nothing, nothing, nothing, states, -states)
     assert limit_cycle.find_cycle(run) == cycle
+
+
+def test_a_run_without_a_cycle_or_with_three_states_is_said_to_be_one(capsys):
+    run, nothing = RUNS["section 6"], np.zeros(6, np.float32)
+    for weights in ([1, 2, 3, 4, 5, 6], [1, 2, 3, 1, 2, 3]):
+        weights = np.array(weights, np.float32)
+        trajectory = Trajectory(nothing, nothing, nothing, weights, weights)
+        limit_cycle.print_cycle("made up", run, trajectory, TESTS["section 6"], every=1)
+        limit_cycle.print_explanation("made up", run, trajectory)
+    output = capsys.readouterr().out
+    assert "made up: no state came back" in output
+    assert "made up: from epoch 0 on, 3 states" in output
+    assert "    C  " in output
 
 
 def test_each_printed_row_takes_its_two_losses_from_two_states(trajectories):

@@ -30,7 +30,7 @@ forgotten zeroing | numpy_autograd | numpy_autograd | weight.grad = bias.grad = 
 forgotten zeroing | tensor_updates | tensor_updates | weight.grad = bias.grad = None | pass
 forgotten zeroing | torch_optim | torch_optim | optimizer.zero_grad() | pass
 wrong at zero | numpy_closed_form | losses | np.sign(residual) | np.where(residual > 0, 1.0, -1.0)
-wrong at zero | numpy_closed_form | losses | z >= 0, 1, small | z > 0, 1, 0 * small
+wrong at zero | numpy_closed_form | losses | / (1 + small) | / (1 + small) * (z != 0)
 wrong at zero | numpy_autograd | engine | np.sign(self.data) | np.where(self.data > 0, 1, -1)
 not accumulated | numpy_autograd | engine | gradients[source] + flow if | flow if
 """.strip().splitlines()

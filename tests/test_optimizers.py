@@ -128,6 +128,8 @@ def test_bad_parameters_and_gradients_are_refused(make):
         make([np.ones(2, int)])
     with pytest.raises(TypeError, match="params must be NumPy arrays of floats, not float"):
         make([1.0])
+    with pytest.raises(TypeError, match="params must be a list of arrays, not one array"):
+        make(np.ones((2, 2)))
     with pytest.raises(ValueError, match="lr must be 0 or more, not nan"):
         make([np.ones(1)], lr=float("nan"))
     param = np.ones((2, 1))

@@ -94,7 +94,7 @@ def test_breaking_it_does_what_the_readme_says(row, tmp_path, monkeypatch, capsy
     except ValueError as error:
         shown = str(error)
     plt.close("all")
-    if X86:
+    if X86 or seen.startswith("An error"):
         assert [claim for claim in claims if claim not in shown] == []
     losses = re.findall(r"Train Loss: (\S+)", shown)
     assert seen.startswith("An error") or float(losses[-1]) > 0.2

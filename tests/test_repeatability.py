@@ -37,12 +37,14 @@ def imported_backwards():
 
 
 def a_locale_with_decimal_commas():
-    for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C"):
+    for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "German"):
         try:
             locale.setlocale(locale.LC_ALL, name)
-            break
         except locale.Error:
             continue
+        assert locale.localeconv()["decimal_point"] == ","
+        return
+    pytest.skip("no locale with decimal commas is installed here")
 
 
 @pytest.fixture
@@ -95,23 +97,16 @@ def test_the_output_is_the_same_in_another_environment(environment, runs, tmp_pa
     assert run.stdout == runs("06_all_together").stdout
 
 
-@pytest.mark.parametrize("epochs", [0, 1])
-def test_a_rate_that_diverges_is_an_error_in_the_loop_written_out_too(
-    epochs, tmp_path, monkeypatch, capsys
-):
+def test_a_rate_that_diverges_is_an_error_in_the_loop_written_out_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = (ROOT / "06_all_together.py").read_text()
-    rate = {0: "0.0", 1: "1e38"}[epochs]
-    changed = source.replace("lr = 0.01\n    epochs = 1000", f"lr = {rate}\n    epochs = 20")
+    changed = source.replace("lr = 0.01\n    epochs = 1000", "lr = 1e38\n    epochs = 20")
     assert changed != source
-    (tmp_path / "06_all_together.py").write_text(changed)
-    script = str(tmp_path / "06_all_together.py")
-    if epochs == 0:
-        runpy.run_path(script, run_name="__main__")
-    else:
-        with pytest.raises(FloatingPointError, match="not finite in epoch 0 .*smaller learning"):
-            runpy.run_path(script, run_name="__main__")
-        assert not (tmp_path / "models").exists()
+    script = tmp_path / "06_all_together.py"
+    script.write_text(changed)
+    with pytest.raises(FloatingPointError, match="not finite in epoch 0 .*smaller learning rate"):
+        runpy.run_path(str(script), run_name="__main__")
+    assert not (tmp_path / "models").exists()
     plt.close("all")
 
 
@@ -135,6 +130,7 @@ def test_ctrl_c_ends_a_script_and_damages_nothing(tmp_path):
         [sys.executable, "-u", str(ROOT / "06_all_together.py")],
         cwd=tmp_path,
         env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

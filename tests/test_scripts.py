@@ -48,9 +48,11 @@ def test_each_output_stands_under_a_heading_that_names_its_section(name, runs):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_importing_a_script_prints_and_draws_nothing_and_leaves_the_rng_alone(name, capsys):
+def test_importing_a_script_prints_and_draws_nothing_and_leaves_the_rng_alone(
+    name, capsys, monkeypatch
+):
     for module in SCRIPTS:
-        sys.modules.pop(module, None)
+        monkeypatch.delitem(sys.modules, module, raising=False)
     states = torch.get_rng_state(), random.getstate()
     import_module(name)
     assert capsys.readouterr() == ("", "")

@@ -1,7 +1,7 @@
 """Every tolerance of the suite, with the reason for its size."""
 
-# Elsewhere than on an x86-64 CPU, the vector units add up a mean in another order. No loss of the
-# tutorial exceeds 1, where one float32 step is 1.2e-7; on ARM, up to 3e-8 was measured.
+# Elsewhere than on an x86-64 CPU, the vector units add up a mean in another order. Relative to the
+# loss where that exceeds 1, one float32 step is 1.2e-7; on ARM, up to 3e-8 was measured.
 LOSS_ON_ANOTHER_PLATFORM = 2.0**-23
 
 # A sum of 40 or 80 float32 terms of at most 1, added up in another order: NumPy's sums and torch's
@@ -45,3 +45,10 @@ SCHEDULE_FLOAT32 = 1e-4
 # A state of the cycle where the platform doesn't reproduce the run to the bit: one step of lr apart
 # at most, as any pair of states is.
 CYCLE_ELSEWHERE = 0.02
+
+# What a printed number leaves out: half a unit of its third decimal, or one of its sixth.
+THREE_DIGITS = 5e-4
+PRINTED_DIGITS = 1e-6
+
+# One logit in float32: exp, log and a division, each with a rounding of 6e-8 and a little more.
+BCE_FLOAT32 = 1e-6
