@@ -63,6 +63,7 @@ def test_importing_a_script_prints_and_draws_nothing_and_leaves_the_rng_alone(
     )
 
 
+@pytest.mark.slow
 def test_interactive_mode_leaves_the_tutorials_names_in_reach(tmp_path):
     run = run_python(
         "-i",
