@@ -105,11 +105,10 @@ def measure(sizes):
         print(f"{n:>10,} points, {repeats} times {epochs} epochs of each ...", end="", flush=True)
         costs[n] = time_epochs(n, epochs, repeats)
         print(f" {time.perf_counter() - started:.0f} s", flush=True)
-    megabytes = {}
-    for name in TRAINERS:
-        print(f"{n:>10,} points, memory of {name} ...", flush=True)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            megabytes[name] = process.submit(extra_memory, name, n).result()
+    print(f"{n:>10,} points, memory of each, in a process of its own ...", flush=True)
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn, max_tasks_per_child=1) as processes:
+        megabytes = list(processes.map(extra_memory, TRAINERS, [n] * len(TRAINERS)))
     return costs, megabytes
 
 
@@ -127,7 +126,7 @@ def as_table(costs, megabytes):
         faster = {name: cost["torch_optim"] / cost[name] for name in TRAINERS}
         cells = [f"{us(cost[name])} ({faster[name]:.3g}x)" for name in TRAINERS]
         lines.append(row(f"{n:,}", *cells, us(cost["floor"])))
-    cells = ["not known" if mb is None else f"{mb:.1f} MB" for mb in megabytes.values()]
+    cells = ["not known" if mb is None else f"{mb:.1f} MB" for mb in megabytes]
     return [*lines, row(f"peak extra memory, {n:,}", *cells, "")]
 
 

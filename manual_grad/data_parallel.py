@@ -38,6 +38,8 @@ from manual_grad.trajectory import as_trajectory
 TUTORIAL_POINTS = 40
 START = 0.33669036626815796, 0.12880940735340118  # torch.manual_seed(42), as in the tutorial
 LR = 0.01
+EPOCHS = 100
+EPOCHS_AT_SCALE = 10
 
 # A process that hears nothing from the others for so long gives up.
 TIMEOUT = timedelta(seconds=30)
@@ -189,7 +191,7 @@ def run(points, rank, world_size, device):
         train(*make_shard(world_size, rank, world_size, device), *START, lr=LR, epochs=1)
     before = peak_memory(device)
     X, y = make_shard(points, rank, world_size, device)
-    epochs = 100 if points == TUTORIAL_POINTS else 10
+    epochs = EPOCHS if points == TUTORIAL_POINTS else EPOCHS_AT_SCALE
 
     trajectories, seconds = {}, {}
     for name, train in trainers.items():

@@ -21,7 +21,7 @@ from tolerances import (
 )
 from torch import nn
 
-from manual_grad import compare, losses, tensor_updates
+from manual_grad import compare, losses, numpy_blocks, tensor_updates
 from manual_grad.trajectory import Trajectory
 
 RUNS = compare.published_runs()
@@ -30,7 +30,8 @@ LOSSES = ["mae", "mse", "bce"]
 FUSED = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and X86
 NAN, INF = float("nan"), float("inf")
 
-every_trainer = pytest.mark.parametrize("trainer", compare.TRAINERS.values(), ids=compare.TRAINERS)
+EVERY_TRAINER = compare.TRAINERS | {"numpy_blocks": numpy_blocks.train}
+every_trainer = pytest.mark.parametrize("trainer", EVERY_TRAINER.values(), ids=EVERY_TRAINER)
 by_hand = pytest.mark.parametrize("trainer", BY_HAND)
 
 
@@ -443,7 +444,9 @@ def test_a_diverging_run_names_the_first_epoch_that_is_not_finite(trainer, dtype
 
 
 def test_numpy_modules_load_no_torch(tmp_path):
-    names = "numpy_closed_form numpy_autograd engine losses optimizers trajectory".split()
+    names = (
+        "numpy_closed_form numpy_blocks numpy_autograd engine losses optimizers trajectory".split()
+    )
     imports = ", ".join(f"manual_grad.{name}" for name in names)
     code = f"import sys, {imports}; assert 'torch' not in sys.modules"
     run = run_python("-c", code, folder=tmp_path, PYTHONPATH=str(ROOT))
