@@ -21,10 +21,12 @@ and time per epoch. gloo connects CPUs; nccl is used where each process has a GP
 """
 
 import argparse
+import ctypes
 import os
 import sys
 import time
 from datetime import timedelta
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -35,11 +37,15 @@ from torch.nn.parallel import DistributedDataParallel
 from manual_grad import numpy_closed_form
 from manual_grad.trajectory import as_trajectory
 
+tutorial = import_module("02_model")
+
 TUTORIAL_POINTS = 40
 START = 0.33669036626815796, 0.12880940735340118  # torch.manual_seed(42), as in the tutorial
 LR = 0.01
 EPOCHS = 100
 EPOCHS_AT_SCALE = 10
+
+M_MMAP_THRESHOLD = -3  # its number in glibc's malloc.h
 
 # A process that hears nothing from the others for so long gives up.
 TIMEOUT = timedelta(seconds=30)
@@ -86,10 +92,10 @@ def with_ddp(X, y, weight, bias, *, lr, epochs, scaled=True):
 
     With scaled=False, DDP averages the shards' mean losses as they are: wrong for unequal shards.
     """
-    layer = nn.Linear(1, 1).to(X)
-    nn.init.constant_(layer.weight, weight)
-    nn.init.constant_(layer.bias, bias)
-    model = DistributedDataParallel(layer)
+    line = tutorial.LinearRegressionModel().to(X.device)
+    nn.init.constant_(line.weights, weight)
+    nn.init.constant_(line.bias, bias)
+    model = DistributedDataParallel(line)
     points = X.new_tensor(len(X), dtype=torch.float64)
     dist.all_reduce(points)
     scale = dist.get_world_size() * len(X) / points.item() if scaled else 1.0
@@ -110,12 +116,12 @@ def with_ddp(X, y, weight, bias, *, lr, epochs, scaled=True):
 
         # 5. Gradient descent
         with torch.no_grad():
-            layer.weight -= lr * layer.weight.grad
-            layer.bias -= lr * layer.bias.grad
+            line.weights -= lr * line.weights.grad
+            line.bias -= lr * line.bias.grad
 
         mean_loss = loss.detach() / dist.get_world_size()
         dist.all_reduce(mean_loss)
-        row = (mean_loss, layer.weight.grad, layer.bias.grad, layer.weight, layer.bias)
+        row = (mean_loss, line.weights.grad, line.bias.grad, line.weights, line.bias)
         rows.append([number.item() for number in row])
 
     return as_trajectory(rows, np.float32)
@@ -156,6 +162,17 @@ def connect():
     return torch.device("cuda", local_rank) if gpu else torch.device("cpu")
 
 
+def return_freed_memory():
+    """Have glibc give large freed tensors back at once, where it is the C library.
+
+    It would keep those below 32 MB, which a shard's are earlier than the whole data's, in a heap
+    that splinters and grows. Memory and time of one process and of two can then be compared.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, 1_000_000)
+
+
 def peak_memory(device):
     """Return the most memory that this process has used so far, in MB; nan where it is unknown."""
     if device.type == "cuda":
@@ -172,6 +189,7 @@ def main():
     parser = argparse.ArgumentParser(description="Data-parallel training by hand and with DDP.")
     parser.add_argument("--points", type=int, default=TUTORIAL_POINTS, metavar="N")
     points = parser.parse_args().points
+    return_freed_memory()
     device = connect()
     rank, world_size = dist.get_rank(), dist.get_world_size()
     try:

@@ -116,6 +116,20 @@ def test_when_a_process_is_killed_the_run_ends_and_says_so(tmp_path):
             os.kill(process, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere more memory is kept")
+def test_each_process_holds_its_shard_alone(tmp_path):
+    run = start(*TORCHRUN, "2", *PROGRAM, "--points", "3_000_000", folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    lines = re.findall(r"process \d: (\d+) points, (\d+) MB for data and training", run.stdout)
+    assert len(lines) == 2
+    for points, megabytes in lines:
+        assert int(points) == 1_500_000
+        # X, y and up to five arrays that an epoch makes, each of 1.5 million float32 numbers. All
+        # of the data would be two more.
+        assert 4 * 6 < float(megabytes) < 8 * 6
+
+
 def test_more_processes_than_points_are_refused(tmp_path):
     with pytest.raises(ValueError, match="40 points for 41 processes: each needs a point or more"):
         data_parallel.make_shard(40, 0, 41)
