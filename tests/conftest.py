@@ -48,9 +48,9 @@ def run_python(*arguments, folder, input="", **environment):
 def runs(tmp_path_factory):
     """Return a function from a program's name to its finished run, each program run only once.
 
-    The runs start together, two at a time, each in an empty folder of its own.
+    The runs follow one another, each in an empty folder of its own, beside the tests.
     """
-    pool = ThreadPoolExecutor(max_workers=2)
+    pool = ThreadPoolExecutor(max_workers=1)
     folders = {name: tmp_path_factory.mktemp(name) for name in PROGRAMS}
     futures = {
         name: pool.submit(run_python, *arguments, folder=folders[name])
@@ -65,6 +65,18 @@ def runs(tmp_path_factory):
 
     yield finished
     pool.shutdown(cancel_futures=True)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests that wait for the programs last: by then, the programs have run."""
+    items.sort(key=lambda item: "runs" in item.fixturenames)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_start_first(request):
+    """Start the programs, if a test waits for them, beside the tests that don't."""
+    if any("runs" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("runs")
 
 
 @pytest.fixture(
