@@ -68,8 +68,8 @@ def runs(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """Put the tests that wait for the programs last: by then, the programs have run."""
-    items.sort(key=lambda item: "runs" in item.fixturenames)
+    """Put the tests that wait for the programs later, when those have run, and slow tests last."""
+    items.sort(key=lambda item: ("slow" in item.keywords, "runs" in item.fixturenames))
 
 
 @pytest.fixture(scope="session", autouse=True)

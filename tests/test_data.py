@@ -122,3 +122,15 @@ def test_a_figure_is_saved_under_the_current_folder(tmp_path, monkeypatch, capsy
     assert (tmp_path / path).read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == "Saved figures/name.png\n"
     plt.close("all")
+
+
+@pytest.mark.parametrize(("framework", "shown"), [(None, []), ("qt", ["shown"])])
+def test_windows_open_only_where_there_is_a_display(framework, shown, monkeypatch):
+    """A backend that can show windows names its framework; those that draw to files name none."""
+    calls = []
+    monkeypatch.setattr(plt, "show", lambda: calls.append("shown"))
+    canvas = plt.figure().canvas
+    monkeypatch.setattr(type(canvas), "required_interactive_framework", framework)
+    data.show_figures()
+    assert calls == shown
+    plt.close("all")

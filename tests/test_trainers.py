@@ -230,18 +230,18 @@ def check_trajectory(train, problem, loss):
 
 @by_hand
 @pytest.mark.parametrize("loss", LOSSES)
-def test_100_random_problems_a_loss_against_torch_in_float64(trainer, loss):
-    for seed in range(100):
+def test_70_random_problems_a_loss_against_torch_in_float64(trainer, loss):
+    for seed in range(70):
         problem = random_problem(seed, loss)
         check_gradients(compare.TRAINERS[trainer], problem, loss)
         check_trajectory(compare.TRAINERS[trainer], problem, loss)
 
 
 def test_the_random_problems_hold_what_they_should():
-    problems = {loss: [random_problem(seed, loss) for seed in range(100)] for loss in LOSSES}
+    problems = {loss: [random_problem(seed, loss) for seed in range(70)] for loss in LOSSES}
     assert {len(X) for X, *_ in problems["mae"]} >= {1, 1000}
     zeros = [int((w * X + b == y).sum()) for X, y, w, b in problems["mae"]]
-    assert sum(count > 0 for count in zeros) > 15
+    assert sum(count > 0 for count in zeros) > 10
     assert any((w * X + b == 0).all() for X, y, w, b in problems["bce"])
     assert any(np.abs(y).max() > 900 for X, y, w, b in problems["mse"])
 
