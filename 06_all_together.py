@@ -118,6 +118,7 @@ if __name__ == "__main__":
 
     print("\n# 6.3 Training: the loss curves as a picture")
     axes = training.plot_loss_curves(history)
+    axes.set_title("Loss curves: what the band at the end is, manual_grad/limit_cycle.py tells")
     data.save_figure(axes, "06_all_together_loss_curves")
 
     print("\n# 6.3 Training: learned parameters")

@@ -193,6 +193,7 @@ def print_optimizers():
         )
 
 
+LEVELS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]  # of the MAE, in the unit of y
 LOOKS = {  # from the widest and palest line to the thinnest and darkest: all four can be seen
     "numpy_closed_form": dict(color="#F0E442", lw=9, ls="-"),
     "numpy_autograd": dict(color="#56B4E9", lw=5.5, ls="-"),
@@ -213,8 +214,9 @@ def plot_comparison(runs, results):
     X, y = runs["section 3"].X.numpy(), runs["section 3"].y.numpy()
     weights, biases = np.linspace(0.2, 1.0, 81), np.linspace(0.05, 0.9, 86)
     surface = [[mae(w * X + b, y)[0] for w in weights] for b in biases]
-    lines = plane.contour(weights, biases, surface, levels=16, colors="0.75", linewidths=0.8)
-    plane.clabel(lines, fontsize=7)
+    lines = plane.contour(weights, biases, surface, levels=LEVELS, colors="0.75", linewidths=0.8)
+    places = [(0.77, 0.27), (0.9, 0.23), *((0.93, 0.21 + level) for level in LEVELS[2:])]
+    plane.clabel(lines, fontsize=7, manual=places)  # clear of the paths
     for name in ("section 3", "section 6"):
         run = runs[name]
         for trainer, trajectory in results[name].items():
@@ -242,8 +244,8 @@ def plot_comparison(runs, results):
             difference = np.abs(np.stack(trajectory) - reference).max(axis=0)
             panel.plot(difference, **LOOKS[trainer], label=trainer)
         panel.set_yscale("symlog", linthresh=1e-8)
-        panel.set(ylim=(-2e-9, 1e-5), xlabel="epoch", ylabel="largest difference")
-        panel.set_title(f"{name}: from torch_optim, any of the five columns", fontsize=11)
+        panel.set(ylim=(-2e-9, 1e-5), xlabel="epoch", ylabel="in loss, gradients, parameters")
+        panel.set_title(f"{name}: largest difference from torch_optim", fontsize=11)
         panel.axhline(2**-24, color="0.5", lw=0.8, ls=":")
         panel.text(
             0.99,

@@ -187,7 +187,13 @@ def peak_memory(device):
 
 def main():
     parser = argparse.ArgumentParser(description="Data-parallel training by hand and with DDP.")
-    parser.add_argument("--points", type=int, default=TUTORIAL_POINTS, metavar="N")
+    parser.add_argument(
+        "--points",
+        type=int,
+        default=TUTORIAL_POINTS,
+        metavar="N",
+        help="points on the line, over all processes; 40 are the tutorial's (default: %(default)s)",
+    )
     points = parser.parse_args().points
     return_freed_memory()
     device = connect()
@@ -223,8 +229,8 @@ def run(points, rank, world_size, device):
 
     say(f"{points} points over {world_size} processes ({dist.get_backend()}), {epochs} epochs")
     for process, (length, megabytes) in enumerate(torch.stack(shards).tolist()):
-        memory = f"{megabytes:.0f} MB for data and training"
-        say(f"process {process}: {length:.0f} points, {memory}, {torch.get_num_threads()} threads")
+        memory = f"{megabytes:.1f} MB for data and training"
+        say(f"process {process}: {length:.0f} points, {memory}, threads: {torch.get_num_threads()}")
     for name, trajectory in trajectories.items():
         weight, bias = trajectory.weight[-1].item(), trajectory.bias[-1].item()
         milliseconds = f"{seconds[name] * 1e3:.2f} ms an epoch"

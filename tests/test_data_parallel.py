@@ -121,7 +121,7 @@ def test_when_a_process_is_killed_the_run_ends_and_says_so(tmp_path):
 def test_each_process_holds_its_shard_alone(tmp_path):
     run = start(*TORCHRUN, "2", *PROGRAM, "--points", "3_000_000", folder=tmp_path)
     assert run.returncode == 0, run.stderr
-    lines = re.findall(r"process \d: (\d+) points, (\d+) MB for data and training", run.stdout)
+    lines = re.findall(r"process \d: (\d+) points, ([\d.]+) MB for data and training", run.stdout)
     assert len(lines) == 2
     for points, megabytes in lines:
         assert int(points) == 1_500_000
