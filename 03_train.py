@@ -86,13 +86,17 @@ def check_training(model, X_train, y_train, X_test, y_test, optimizer, epochs):
             "optimizer holds none of the model's parameters, so the loss would never move: "
             "construct it with model.parameters() of the model that you train"
         )
+    was_training = model.training
     model.eval()
-    for X, y in ((X_train, y_train), (X_test, y_test)):
-        data.check_data(X, y)
-        with torch.inference_mode():
-            y_pred = model(X)
-        data.check_values("the model's prediction", y_pred)
-        check_shapes(y_pred, y)
+    try:
+        for X, y in ((X_train, y_train), (X_test, y_test)):
+            data.check_data(X, y)
+            with torch.inference_mode():
+                y_pred = model(X)
+            data.check_values("the model's prediction", y_pred)
+            check_shapes(y_pred, y)
+    finally:
+        model.train(was_training)
 
 
 def check_shapes(y_pred, y):

@@ -110,6 +110,7 @@ def test_train_refuses_before_it_changes_anything(model, four, change, error, me
     with pytest.raises(error, match=message):
         run(model, four, epochs=change.get("epochs", 3))
     assert model.state_dict() == before
+    assert model.training
 
 
 def test_train_refuses_an_optimizer_that_holds_another_model(model, four):
