@@ -121,11 +121,9 @@ def check_finite(history):
 def plot_loss_curves(history):
     """Draw train and test loss over the epochs of a History; return the Axes of a new figure."""
     axes = plt.figure(figsize=(10, 7), layout="constrained").subplots()
-    for label, losses, look in (
-        ("Train loss", history.train_loss, dict(color="#0072B2", ls="-", zorder=3)),
-        ("Test loss", history.test_loss, dict(color="#D55E00", ls="--")),
-    ):
-        axes.plot(history.epochs, losses, lw=1.2, label=label, **look)
+    epochs, train_loss, test_loss = history
+    axes.plot(epochs, train_loss, color="#0072B2", lw=1.2, zorder=3, label="Train loss")
+    axes.plot(epochs, test_loss, color="#D55E00", lw=1.2, ls="--", label="Test loss")
     axes.set(title="Training and test loss curves", xlabel="Epoch", ylabel="Loss (MAE, unit of y)")
     axes.legend(prop={"size": 14})
     return axes

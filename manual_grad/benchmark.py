@@ -23,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
+from manual_grad.numpy_closed_form import START
+
 # Imported where they are used: a trainer in NumPy alone is measured in a process without torch.
 TRAINERS = ["numpy_blocks", "numpy_closed_form", "numpy_autograd", "tensor_updates", "torch_optim"]
-START = 0.33669036626815796, 0.12880940735340118  # the tutorial's
 
 # Points: epochs in one measurement (some 10 ms at least), and measurements.
 SIZES = {40: (300, 21), 1_000: (300, 21), 100_000: (20, 11), 1_000_000: (5, 9), 10_000_000: (3, 7)}

@@ -15,11 +15,13 @@ import torch
 
 from manual_grad import numpy_autograd, numpy_closed_form, optimizers, tensor_updates, torch_optim
 from manual_grad.losses import mae, mse
+from manual_grad.training_pipeline import CUSTOM_START, LINEAR_START
 
 data = import_module("01_data")
 model = import_module("02_model")
 all_together = import_module("06_all_together")
 
+LR = 0.01  # of all published runs
 TRAINERS = {
     "numpy_closed_form": numpy_closed_form.train,
     "numpy_autograd": numpy_autograd.train,
@@ -34,7 +36,7 @@ COLUMNS = {
 
 
 class Run(NamedTuple):
-    """A published training run: data of shape (n, 1), start, loss, epochs; lr is 0.01 in all."""
+    """A published training run: data of shape (n, 1), start, loss, epochs; lr is LR."""
 
     X: torch.Tensor
     y: torch.Tensor
@@ -46,7 +48,7 @@ class Run(NamedTuple):
     def train(self, trainer):
         """Return the Trajectory of this run with one of the trainers."""
         X, y, weight, bias, loss, epochs = self
-        return trainer(X, y, weight, bias, loss=loss, lr=0.01, epochs=epochs)
+        return trainer(X, y, weight, bias, loss=loss, lr=LR, epochs=epochs)
 
 
 def published_runs():
@@ -62,17 +64,13 @@ def published_runs():
     X, y, *_ = data.split(*data.make_line())
     X_exercise, y_exercise, *_ = data.split(*data.make_line(0.3, 0.9, step=0.01))
     X_pipeline = torch.tensor([[1], [2], [3], [4]], dtype=torch.float32)
-    Y_pipeline = 2 * X_pipeline
+    pipeline = X_pipeline, 2 * X_pipeline
     return {
         "section 3": Run(X, y, *start_0, "mae", 100),
         "section 6": Run(X, y, *start_1, "mae", 1000),
         "exercise": Run(X_exercise, y_exercise, *start_1, "mae", 300),
-        "pipeline, nn.Linear": Run(
-            X_pipeline, Y_pipeline, 0.20527294278144836, 0.8670080900192261, "mse", 100
-        ),
-        "pipeline, custom": Run(
-            X_pipeline, Y_pipeline, 0.6033452153205872, -0.28596004843711853, "mse", 100
-        ),
+        "pipeline, nn.Linear": Run(*pipeline, **LINEAR_START, loss="mse", epochs=100),
+        "pipeline, custom": Run(*pipeline, **CUSTOM_START, loss="mse", epochs=100),
     }
 
 
@@ -104,7 +102,7 @@ def verdict(run, trajectory, reference, columns):
         return "NOT EXPLAINED: same parameters, but more than rounding"
     epoch = int(np.argmin((parameters == reference_parameters).all(axis=0))) - 1
     gradient = stack(trajectory, COLUMNS["gradients"])[:, epoch].astype(np.float64)
-    product = np.float64(np.float32(0.01)) * gradient  # exact: float64 has room for all its digits
+    product = np.float64(np.float32(LR)) * gradient  # exact: float64 has room for all its digits
     once = np.float32(parameters[:, epoch] - product)
     twice = np.float32(parameters[:, epoch] - np.float32(product))
     rounded_twice = (twice == parameters[:, epoch + 1]).all()

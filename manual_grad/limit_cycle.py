@@ -27,12 +27,11 @@ import torch
 from torch import nn
 
 from manual_grad import numpy_closed_form, torch_optim
-from manual_grad.compare import published_runs
+from manual_grad.compare import LR, published_runs
 from manual_grad.losses import mae
 from manual_grad.trajectory import Trajectory
 
 data = import_module("01_data")
-LR = 0.01
 
 
 def find_cycle(trajectory):

@@ -24,6 +24,9 @@ import numpy as np
 from manual_grad.losses import LOSSES
 from manual_grad.trajectory import as_trajectory, check_arguments
 
+# What torch.randn draws for the tutorial's model after torch.manual_seed(42): weight and bias.
+START = 0.33669036626815796, 0.12880940735340118
+
 
 @np.errstate(over="ignore", invalid="ignore")  # as_trajectory names the epoch where that happens
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
@@ -80,9 +83,7 @@ if __name__ == "__main__":
     X, y = tutorial_data(true_weight, true_bias)
     X_train, y_train, X_test, y_test = X[:40], y[:40], X[40:], y[40:]
 
-    # What torch.randn draws for the tutorial's model after torch.manual_seed(42).
-    weight, bias = 0.33669036626815796, 0.12880940735340118
-    trajectory = train(X_train, y_train, weight, bias, loss="mae", lr=0.01, epochs=100)
+    trajectory = train(X_train, y_train, *START, loss="mae", lr=0.01, epochs=100)
 
     # The train losses are those before an epoch's step, the test losses those after it, as in the
     # tutorial. NumPy and torch add up a mean in different orders: a last bit may differ.

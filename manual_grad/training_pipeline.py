@@ -19,6 +19,9 @@ below.
 import torch
 from torch import nn
 
+LINEAR_START = dict(weight=0.20527294278144836, bias=0.8670080900192261)
+CUSTOM_START = dict(weight=0.6033452153205872, bias=-0.28596004843711853)
+
 
 class LinearRegression(nn.Module):
     """A model class of one's own around nn.Linear: features (n, input_dim) to (n, output_dim)."""
@@ -108,9 +111,9 @@ if __name__ == "__main__":
     n_samples, n_features = X.shape
 
     linear = nn.Linear(n_features, n_features)
-    start_at(linear, weight=0.20527294278144836, bias=0.8670080900192261)
+    start_at(linear, **LINEAR_START)
     custom = LinearRegression(n_features, n_features)
-    start_at(custom.lin, weight=0.6033452153205872, bias=-0.28596004843711853)
+    start_at(custom.lin, **CUSTOM_START)
 
     for heading, model in (("3. PyTorch's model", linear), ("4. A model class", custom)):
         print(f"\n# {heading}")

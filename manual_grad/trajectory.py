@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LOSS_NAMES = ("mae", "mse", "bce")
+from manual_grad.losses import LOSSES
 
 
 class Trajectory(NamedTuple):
@@ -43,8 +43,8 @@ def as_trajectory(rows, dtype):
 
 def check_arguments(X, y, weight, bias, loss, lr, epochs):
     """Raise TypeError or ValueError unless a trainer can train with these (X and y as arrays)."""
-    if loss not in LOSS_NAMES:
-        raise ValueError(f"loss must be one of {', '.join(LOSS_NAMES)}, not {loss!r}")
+    if loss not in list(LOSSES):
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
     if not isinstance(epochs, Integral) or epochs < 0:
         raise ValueError(f"epochs must be a whole number, 0 or more, not {epochs!r}")
     for name, values in (("X", X), ("y", y)):
