@@ -1,69 +1,82 @@
 """Section 2 of the tutorial: build a model.
 
-A linear regression from PyTorch's building blocks. `nn.Module` is the base class of every model
-and layer: it collects the parameters inside it and asks for a `forward` method. `nn.Parameter` is
-a tensor that belongs to a module and learns: autograd computes its gradient. `torch.optim` changes
-the parameters by their gradients (section 3). `Dataset` and `DataLoader` serve data that is too
-much to take at once, batch by batch: 50 points, all in one tensor, have no need of them.
+What PyTorch's building blocks are for:
+    torch.nn             what computational graphs (chains of computations) are built from
+    nn.Module            the base class of all models and layers: it collects the parameters inside
+    nn.Parameter         a tensor that a module learns: autograd computes its gradient
+    forward()            what a module computes from its input; every nn.Module defines it
+    torch.optim          optimizers: they change parameters by their gradients (section 3)
+    torch.utils.data     Dataset and DataLoader: they serve data in batches. 50 points need neither.
 """
 
 from importlib import import_module
+from pathlib import Path
 from pprint import pprint
 
+import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-data = import_module("01_data")
+# import_module takes the name as a string: `import 01_data` is a syntax error, for its first digit.
+plot_predictions = import_module("01_data").plot_predictions
 
 
 class LinearRegressionModel(nn.Module):
-    """The straight line y = weights * x + bias, with two parameters of shape (1,), float32.
-
-    Both start at random (standard normal), drawn from torch's generator, weights first.
-    """
+    """The straight line y = weights * x + bias, with two parameters of shape (1,), float32."""
 
     def __init__(self):
         super().__init__()
+        # The start is random, and training moves it towards what fits the data. torch.float is
+        # float32, PyTorch's default. requires_grad=True, also a default here, asks for gradients.
         self.weights = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
         self.bias = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the predictions for x, in the shape of x."""
         return self.weights * x + self.bias
 
 
 if __name__ == "__main__":
-    X, y = data.make_line()
-    X_train, y_train, X_test, y_test = data.split(X, y)
+    # Section 1 in short.
+    weight, bias = 0.7, 0.3
+    start, end, step = 0, 1, 0.02
+    X = torch.arange(start, end, step).unsqueeze(dim=1)
+    y = weight * X + bias
+    train_split = int(0.8 * len(X))
+    X_train, y_train = X[:train_split], y[:train_split]
+    X_test, y_test = X[train_split:], y[train_split:]
 
-    # Seeded, so that the random start is the same for everyone who runs this.
+    # With a seed, the random start is the same in every run. Try another seed: another start.
     torch.manual_seed(42)
     model_0 = LinearRegressionModel()
 
     print("\n# 2. Build model: parameters of the untrained model")
     pprint(list(model_0.parameters()))
 
-    # The state_dict maps each parameter's name to its values: all that the model knows.
+    # The state_dict holds each parameter under its name. It is all that the model knows.
     print("\n# 2. Build model: state_dict of the untrained model")
     print(model_0.state_dict())
 
-    # inference_mode() records nothing for gradients, which predictions alone never need: less work
-    # and memory. torch.no_grad(), seen in older code, does the same less thoroughly.
+    # model_0(X_test) runs forward() with x = X_test. Predictions need no gradients, so nothing is
+    # recorded for them under inference_mode(): that saves time and memory. Older code uses
+    # torch.no_grad() here. It pauses recording too, and its results can still take part in
+    # training; those of inference_mode can't. So no_grad serves for updates by hand (script 08).
     with torch.inference_mode():
         y_preds = model_0(X_test)
 
-    print("\n# 2. Build model: number of samples and predictions")
+    # One prediction for each sample.
+    print("\n# 2. Build model: predictions of the untrained model")
     print(f"Number of testing samples: {len(X_test)}")
     print(f"Number of predictions made: {len(y_preds)}")
-
-    print("\n# 2. Build model: predictions of the untrained model")
     print(f"Predicted values:\n{y_preds}")
 
-    print("\n# 2. Build model: residuals y_test - y_preds")
-    print(y_test - y_preds)
+    # The model guesses: it has seen no training data yet.
+    plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
+    plt.title("The untrained model: its predictions are a guess")
+    Path("figures").mkdir(exist_ok=True)
+    plt.savefig("figures/02_model_untrained_predictions.png")
 
-    print("\n# 2. Build model: the predictions as a picture")
-    axes = data.plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
-    axes.set_title("The untrained model: its predictions are a guess")
-    data.save_figure(axes, "02_model_untrained_predictions")
-    data.show_figures()
+    # All ten predictions are too low, by half a unit or so. What is printed here is the negative of
+    # the residual, y_preds - y_test.
+    print("\n# 2. Build model: y_test - y_preds")
+    print(y_test - y_preds)
+    plt.show()

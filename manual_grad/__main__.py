@@ -1,5 +1,5 @@
 """`python -m manual_grad` is `python -m manual_grad.compare`."""
 
-from manual_grad.compare import main
+from manual_grad import compare, program
 
-main()
+program.run(compare.main, compare.__doc__)

@@ -1,15 +1,21 @@
 """Reverse-mode automatic differentiation from scratch, over NumPy arrays.
 
-An operation on Tensors computes its value at once and remembers how gradients flow back through it:
-for each input, a function from the gradient of the output to that of the input (a vector-Jacobian
-product). `backward` walks from the loss to the leaves, outputs before inputs, applies the chain
-rule at each step, and adds up where a tensor was used more than once. Both stand together below, an
-operation's value and, beside each input, its local gradient.
+An operation on Tensors computes its value at once. For each input it keeps a function, the `vjp`
+(vector-Jacobian product), that turns the gradient of the output into that of the input. `backward`
+walks from the loss back to the leaves and calls these functions: the chain rule. Where a tensor was
+used more than once, its gradients add up.
 
-As in torch: only leaves (tensors made by the caller) keep a `grad`, which accumulates until it is
-reset to None; |x| and relu(x) have gradient 0 at 0; shapes broadcast, and a gradient is summed back
-to the shape of its input. As in NumPy: Tensor(data) shares its array, and dtypes promote (Python
-numbers don't: float32 stays float32).
+    >>> weight = Tensor(0.5, requires_grad=True)
+    >>> X, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])
+    >>> loss = ((weight * X - y) ** 2).mean()
+    >>> loss.backward()
+    >>> weight.grad  # by hand: 2/n sum_i (weight * x_i - y_i) x_i = -1.5 * 1 - 3.0 * 2
+    array(-7.5)
+
+As in torch, only leaves (tensors made by the caller) keep a `grad`. It accumulates until you reset
+it to None. |x| and relu(x) have gradient 0 at 0. As in NumPy, shapes broadcast, Tensor(data)
+shares its array, and dtypes promote (Python numbers don't: float32 stays float32). A change in
+place (`x.data -= 1`) before `backward` makes gradients silently wrong. torch raises an error.
 """
 
 from heapq import heappop, heappush
@@ -17,29 +23,51 @@ from itertools import count
 
 import numpy as np
 
-from manual_grad.losses import sigmoid
 
-_ages = count()
+def _result(value, *inputs):
+    """Return an operation's output. `inputs`: pairs of an input Tensor and its vjp."""
+    output = Tensor.__new__(Tensor)  # without __init__: what an operation made needs no check
+    output.data = np.asarray(value)
+    output.grad = None
+    output._inputs = [pair for pair in inputs if pair[0].requires_grad]  # backward sees no other
+    output.requires_grad = bool(output._inputs)
+    output._age = next(Tensor._ages)
+    return output
+
+
+def _unary(f, derivative):
+    """Return the operation y = f(x). Floats keep their dtype, even of shape () before NumPy 2."""
+
+    def operation(self):
+        x = self.data
+        y = np.asarray(f(x), x.dtype if x.dtype.kind == "f" else None)
+        return _result(y, (self, lambda g: g * derivative(x, y)))
+
+    return operation
+
+
+def _reflected(operation):
+    """Return the operation for a Tensor on the right: `2 - x` calls x.__rsub__(2)."""
+    return lambda self, other: operation(self._operand(other), self)
 
 
 def _sum_to(gradient, shape):
-    """Undo broadcasting: sum `gradient` over the axes along which a `shape` was repeated."""
+    """Undo broadcasting: sum over the axes, from the right, along which `shape` was repeated."""
     if shape == ():
         return gradient.sum()
-    gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
-    repeated = tuple(axis for axis, length in enumerate(shape) if length == 1)
-    return gradient.sum(axis=repeated, keepdims=True)
+    repeated = tuple(i for i in range(-gradient.ndim, 0) if -i > len(shape) or shape[i] == 1)
+    return gradient.sum(axis=repeated).reshape(shape)
 
 
 class Tensor:
     """A NumPy array that can be differentiated.
 
-    `data` and `grad` are arrays of one shape and dtype; `grad` is None until the first backward
-    pass. Raises TypeError if `data` is not real numbers and, as torch does, RuntimeError if a
-    gradient is required of other numbers than floats.
+    `data` and `grad` are arrays of one shape and dtype; `grad` is None before the first backward.
+    Raises TypeError unless `data` holds real numbers, RuntimeError if non-floats require gradients.
     """
 
     __slots__ = ("_age", "_inputs", "data", "grad", "requires_grad")
+    _ages = count()
     __array_ufunc__ = None  # array * tensor: NumPy leaves it to Tensor.__rmul__
 
     def __init__(self, data, requires_grad=False):
@@ -47,199 +75,126 @@ class Tensor:
         self.grad = None
         self.requires_grad = requires_grad
         self._inputs = ()
-        self._age = next(_ages)
-        if self.data.dtype.kind not in "biuf":
-            kind = type(data).__name__
-            raise TypeError(f"a Tensor holds real numbers, not {kind} of dtype {self.data.dtype}")
-        if requires_grad and not np.issubdtype(self.data.dtype, np.floating):
+        self._age = next(Tensor._ages)
+        if self.dtype.kind not in "biuf":
+            raise TypeError(f"Tensor needs real numbers, not {type(data).__name__} of {self.dtype}")
+        if requires_grad and self.dtype.kind != "f":
             raise RuntimeError(f"only tensors of floats can require gradients, not {self.dtype}")
-
-    def _result(self, value, *inputs):
-        """Return an operation's output. `inputs`: pairs of an input and its local gradient.
-
-        Inputs that need no gradient are forgotten here, so that backward spends nothing on them.
-        """
-        output = Tensor(value)
-        output._inputs = [pair for pair in inputs if pair[0].requires_grad]
-        output.requires_grad = bool(output._inputs)
-        return output
-
-    def _constant(self, other):
-        """Return the other operand as a Tensor; a Python number takes the dtype of this one."""
-        if isinstance(other, Tensor):
-            return other
-        if isinstance(other, int | float):
-            other = np.asarray(other, dtype=np.result_type(self.data.dtype, other))
-        return Tensor(other)
 
     def backward(self, gradient=None):
         """Add d(self)/d(leaf), times `gradient`, to the `grad` of each leaf that requires one.
 
-        `gradient` has the shape of this tensor; it is 1, and may be left out, where that has one
-        element. Raises RuntimeError if no gradient is required, or for a gradient that doesn't fit.
+        `gradient` has the shape of this tensor. For a single element it may be left out, and is 1.
+        Raises RuntimeError if no gradient is required, or for a gradient that doesn't fit.
         """
         if not self.requires_grad:
             raise RuntimeError("this tensor does not require a gradient: none of its inputs does")
-        if gradient is None:
-            if self.data.size != 1:
-                raise RuntimeError(
-                    f"backward needs a gradient for a tensor of shape {self.shape}: only one of a "
-                    "single element, such as a loss, has 1 for its gradient"
-                )
+        if gradient is None and self.data.size == 1:
             gradient = np.array(1.0).reshape(self.shape)
-        gradient = np.asarray(gradient, dtype=self.dtype)
-        if gradient.shape != self.shape:
-            raise RuntimeError(f"gradient has shape {gradient.shape}, but the tensor {self.shape}")
+        if np.shape(gradient) != self.shape:
+            raise RuntimeError(f"backward needs a gradient of the tensor's shape, {self.shape}")
 
-        # An input is older than its output. So among the tensors that a gradient has reached, the
-        # youngest has all of its own: nothing that is still to come depends on it.
-        gradients, waiting = {self: gradient}, [(-self._age, self)]
+        gradients, waiting = {self: np.asarray(gradient, self.dtype)}, [(-self._age, self)]
         while waiting:
+            # A tensor is created after its inputs. So the youngest waiting tensor has its complete
+            # gradient: everything made from it is younger and has been processed.
             _, tensor = heappop(waiting)
             gradient = gradients.pop(tensor)
             if not tensor._inputs:
-                tensor.grad = np.array(gradient if tensor.grad is None else tensor.grad + gradient)
-            for source, local_gradient in tensor._inputs:
-                flow = local_gradient(gradient)
-                if flow.shape != source.data.shape:
-                    flow = _sum_to(flow, source.data.shape)
-                if flow.dtype != source.data.dtype:
-                    flow = flow.astype(source.data.dtype)
+                total = gradient if tensor.grad is None else tensor.grad + gradient
+                tensor.grad = np.array(total, tensor.data.dtype)
+            for source, vjp in tensor._inputs:
+                share, shape = vjp(gradient), source.data.shape
+                if share.shape != shape:
+                    share = _sum_to(share, shape)
                 if source not in gradients:
                     heappush(waiting, (-source._age, source))
-                gradients[source] = gradients[source] + flow if source in gradients else flow
+                gradients[source] = gradients[source] + share if source in gradients else share
+
+    def _operand(self, other):
+        """Return the other operand as a Tensor. A Python number takes the dtype of our floats."""
+        if type(other) in (bool, int, float) and self.data.dtype.kind == "f":
+            other = np.asarray(other, self.data.dtype)
+        return other if isinstance(other, Tensor) else Tensor(other)
 
     def __add__(self, other):
-        a, b = self, self._constant(other)
-        return self._result(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
+        a, b = self, self._operand(other)
+        return _result(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
 
     def __sub__(self, other):
-        a, b = self, self._constant(other)
-        return self._result(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
+        a, b = self, self._operand(other)
+        return _result(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
 
     def __mul__(self, other):
-        a, b = self, self._constant(other)
-        return self._result(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
+        a, b = self, self._operand(other)
+        return _result(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
 
     def __truediv__(self, other):
-        a, b = self, self._constant(other)
-        value = a.data / b.data
-        return self._result(value, (a, lambda g: g / b.data), (b, lambda g: -g * value / b.data))
+        a, b = self, self._operand(other)
+        y = a.data / b.data
+        return _result(y, (a, lambda g: g / b.data), (b, lambda g: -g * y / b.data))
 
     def __pow__(self, other):
-        a, b = self, self._constant(other)
-        value = a.data**b.data
+        a, b = self, self._operand(other)
+        x, n, y = a.data, b.data, a.data**b.data
 
-        def base_gradient(g):  # x^0 is 1 everywhere, 0^0 included: slope 0
-            return g * np.where(b.data == 0, 0, b.data * a.data ** (b.data - (b.data != 0)))
-
-        def exponent_gradient(g):  # 0^y is 0 for every y > 0: slope 0, at y = 0 as well
+        def vjp_n(g):  # 0^n is 0 for every n > 0: slope 0, at n = 0 as well
             with np.errstate(divide="ignore", invalid="ignore"):
-                slope = value * np.log(a.data)
-            return g * np.where((a.data == 0) & (b.data >= 0), 0, slope)
+                return g * np.where((x == 0) & (n >= 0), 0, y * np.log(x))
 
-        return self._result(value, (a, base_gradient), (b, exponent_gradient))
+        # n x^(n-1), but x^0 is 1 everywhere, 0^0 included: slope 0, without 0^-1.
+        return _result(y, (a, lambda g: g * n * x ** (n - n.astype(bool))), (b, vjp_n))
 
     def __matmul__(self, other):
-        a, b = self, self._constant(other)
-        value = a.data @ b.data
-        left = a.data if a.data.ndim > 1 else a.data[None, :]
-        right = b.data if b.data.ndim > 1 else b.data[:, None]
+        a, b = self, self._operand(other)
+        if b.data.ndim == 1:  # a vector on the right is a column
+            return (a @ b.reshape(-1, 1)).reshape(a.shape[:-1])
+        if a.data.ndim == 1:  # a vector on the left is a row
+            return (a.reshape(1, -1) @ b).reshape(b.shape[:-2] + b.shape[-1:])
+        y, a_T, b_T = a.data @ b.data, a.data.swapaxes(-1, -2), b.data.swapaxes(-1, -2)
+        return _result(y, (a, lambda g: g @ b_T), (b, lambda g: a_T @ g))
 
-        def as_matrix(g):  # a vector operand has no axis in the result: put one back
-            g = g if b.data.ndim > 1 else g[..., None]
-            return g if a.data.ndim > 1 else g[..., None, :]
+    __radd__, __rsub__, __rmul__, __rtruediv__, __rpow__, __rmatmul__ = map(
+        _reflected, (__add__, __sub__, __mul__, __truediv__, __pow__, __matmul__)
+    )
 
-        def left_gradient(g):
-            product = _sum_to(as_matrix(g) @ right.swapaxes(-1, -2), left.shape)
-            return product.reshape(a.shape)
-
-        def right_gradient(g):
-            product = _sum_to(left.swapaxes(-1, -2) @ as_matrix(g), right.shape)
-            return product.reshape(b.shape)
-
-        return self._result(value, (a, left_gradient), (b, right_gradient))
-
-    def __neg__(self):
-        return self._result(-self.data, (self, lambda g: -g))
-
-    def abs(self):
-        return self._result(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
-
-    def exp(self):
-        value = np.exp(self.data)
-        return self._result(value, (self, lambda g: g * value))
-
-    def log(self):
-        return self._result(np.log(self.data), (self, lambda g: g / self.data))
-
-    def relu(self):
-        return self._result(np.maximum(self.data, 0), (self, lambda g: g * (self.data > 0)))
-
-    def tanh(self):
-        value = np.tanh(self.data)
-        return self._result(value, (self, lambda g: g * (1 - value * value)))
-
-    def sigmoid(self):
-        value = sigmoid(self.data)
-        return self._result(value, (self, lambda g: g * value * (1 - value)))
-
-    def softplus(self):
-        """Return log(1 + e^x), which doesn't overflow."""
-        value = np.logaddexp(0, self.data)
-        return self._result(value, (self, lambda g: g * sigmoid(self.data)))
+    # fmt: off
+    # The calculus table: y = f(x), and dy/dx in terms of x and y. sigmoid = 1 - e^-softplus.
+    __neg__ =  _unary(np.negative,                                 lambda x, y: -1)
+    abs =      _unary(np.abs,                                      lambda x, y: np.sign(x))
+    exp =      _unary(np.exp,                                      lambda x, y: y)
+    log =      _unary(np.log,                                      lambda x, y: 1 / x)
+    relu =     _unary(lambda x: np.maximum(x, 0),                  lambda x, y: x > 0)
+    tanh =     _unary(np.tanh,                                     lambda x, y: 1 - y * y)
+    sigmoid =  _unary(lambda x: -np.expm1(-np.logaddexp(0, x)),    lambda x, y: y * (1 - y))
+    softplus = _unary(lambda x: np.logaddexp(0, x),                lambda x, y: -np.expm1(-y))
+    # fmt: on
 
     def sum(self, axis=None, keepdims=False):
-        value = self.data.sum(axis=axis, keepdims=keepdims)
-        return self._result(value, (self, lambda g: self._repeat(g, axis, keepdims)))
+        y = self.data.sum(axis=axis, keepdims=True)
+        value = y if keepdims else y.squeeze(axis)
+        return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape))))
 
     def mean(self, axis=None, keepdims=False):
-        total = self.data.sum(axis=axis, keepdims=keepdims)
-        n = self.data.size // max(1, total.size)
-        return self._result(total / n, (self, lambda g: self._repeat(g / n, axis, keepdims)))
-
-    def _repeat(self, gradient, axis, keepdims):
-        """Give every summand the gradient of the sum (repeated without taking memory)."""
-        if axis is None:  # broadcast_to, at a tenth of its cost: one element, from step to step 0
-            steps = (0,) * self.data.ndim
-            return np.ndarray(self.shape, gradient.dtype, gradient, strides=steps)
-        if not keepdims and self.shape:
-            gradient = np.expand_dims(gradient, axis)
-        return np.broadcast_to(gradient, self.shape)
+        y = self.data.sum(axis=axis, keepdims=True)
+        n = y.dtype.type(self.data.size // max(1, y.size))
+        value = (y if keepdims else y.squeeze(axis)) / n
+        return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape) / n)))
 
     def reshape(self, *shape):
-        return self._result(self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
+        return _result(self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
 
-    @property
-    def T(self):
-        return self._result(self.data.T, (self, lambda g: g.T))
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __rsub__(self, other):
-        return self._constant(other) - self
-
-    def __rtruediv__(self, other):
-        return self._constant(other) / self
-
-    def __rpow__(self, other):
-        return self._constant(other) ** self
-
-    def __rmatmul__(self, other):
-        return self._constant(other) @ self
+    T = property(lambda self: _result(self.data.T, (self, lambda g: g.T)))
+    shape = property(lambda self: self.data.shape)
+    dtype = property(lambda self: self.data.dtype)
 
     def item(self):
         """Return the only element as a Python number."""
         return self.data.item()
 
-    @property
-    def shape(self):
-        return self.data.shape
-
-    @property
-    def dtype(self):
-        return self.data.dtype
-
     def __repr__(self):
         return f"Tensor({self.data!r}, requires_grad={self.requires_grad})"
+
+
+if __name__ == "__main__":
+    print("A module, no program. See it train: python -m manual_grad.compare")

@@ -1,62 +1,175 @@
 """One epoch of the tutorial on paper: what `backward` and `step` do, with all the numbers.
 
-For each of the 40 training points: the prediction, the residual r = y_pred - y, its sign (the slope
-of |r|), and sign * x. Their means are the gradients of the MAE; a step of lr against them gives the
-new parameters. Beside each stands what autograd says.
+For each of the 40 training points: the prediction, the residual y_pred - y, its sign (the slope of
+|residual|), and sign * x. The means of these columns are the loss and its two gradients. A step of
+lr against the gradients gives the new parameters. Autograd and differences say the same.
+
+Then the engine's graph of the loss, node by node, from the loss back to the parameters.
 """
 
-from importlib import import_module
-
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from torch import nn
 
-from manual_grad import numpy_closed_form
+from manual_grad import graph, numpy_closed_form, program
+from manual_grad.finite_differences import derivative
 from manual_grad.losses import mae
+from manual_grad.published_runs import published_runs
 
-data = import_module("01_data")
-model = import_module("02_model")
+BLUE, ORANGE = "#0072B2", "#D55E00"
+
+ROWS = [
+    ("loss", "mean of |residual|"),
+    ("weight gradient", "mean of sign * x"),
+    ("bias gradient", "mean of sign"),
+    ("new weight", "weight - lr * its gradient"),
+    ("new bias", "bias - lr * its gradient"),
+]
+
+
+def table(X, y, weight, bias):
+    """Return the columns X, y, y_pred, residual, sign, sign * X: arrays of the shape of X."""
+    y_pred = weight * X + bias
+    residual = y_pred - y
+    sign = np.sign(residual)
+    return X, y, y_pred, residual, sign, sign * X
+
+
+def by_hand(run):
+    """Return the five numbers of ROWS from the columns of the table, in float32."""
+    X, y = run.X.numpy(), run.y.numpy()
+    weight, bias, lr = map(X.dtype.type, (run.weight, run.bias, run.lr))
+    _, _, _, residual, sign, sign_X = table(X, y, weight, bias)
+    weight_grad, bias_grad = sign_X.mean(), sign.mean()
+    step = weight - lr * weight_grad, bias - lr * bias_grad
+    return [float(number) for number in (np.abs(residual).mean(), weight_grad, bias_grad, *step)]
+
+
+def by_autograd(run):
+    """Return the same five numbers by torch's autograd and optimizer."""
+    weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
+    optimizer = torch.optim.SGD([weight, bias], lr=run.lr)
+    loss = nn.L1Loss()(weight * run.X + bias, run.y)
+    loss.backward()
+    optimizer.step()
+    return [number.item() for number in (loss, weight.grad, bias.grad, weight, bias)]
+
+
+def by_differences(run):
+    """Return the same five numbers by central differences of the loss, in float64."""
+    X, y = run.X.double().numpy(), run.y.double().numpy()
+    start = np.array([run.weight, run.bias])
+    gradient, _, _ = derivative(lambda parameters: surface(X, y, *parameters), start)
+    new = start - run.lr * gradient
+    return [float(number) for number in (surface(X, y, *start), *gradient, *new)]
+
+
+def surface(X, y, weight, bias):
+    """Return the loss at one pair of parameters."""
+    return mae(weight * X + bias, y)
+
+
+def print_table(run):
+    """Print the columns of the 40 points."""
+    print("\n# The first epoch: forward pass, residuals and signs")
+    print(f"start: weight = {run.weight:.8f}, bias = {run.bias:.8f}\n")
+    columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
+    print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
+    rows = np.hstack(table(run.X.numpy(), run.y.numpy(), run.weight, run.bias))
+    for i, row in enumerate(rows + 0.0):  # -0 + 0 is 0
+        print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *row))
+    print("\nresidual = y_pred - y. The y_test - y_preds that the tutorial prints is its negative.")
+
+
+def print_numbers(run):
+    """Print loss, gradients and step, each in three ways."""
+    print("\n# The first epoch: loss, gradients and step, in three ways")
+    print("{:<17}{:<28}{:>14}{:>14}{:>14}".format("", "", "by hand", "autograd", "differences"))
+    for row, *numbers in zip(ROWS, by_hand(run), by_autograd(run), by_differences(run)):
+        print("{:<17}{:<28}{:>14.9f}{:>14.9f}{:>14.9f}".format(*row, *numbers))
+    print(
+        "\nThe first two are float32: near 0.39, its numbers are 3e-8 apart. The third is float64."
+    )
+
+
+@plt.rc_context(program.SLIDE)
+def plot_residuals(run):
+    """Draw the residuals before the first epoch and after the last one; return the figure."""
+    X, y = run.X.numpy(), run.y.numpy()
+    end = run.train(numpy_closed_form.train)
+    panels = {
+        "Before the first step": (run.weight, run.bias),
+        f"After {run.epochs} steps": (end.weight[-1], end.bias[-1]),
+    }
+    figure, axes = plt.subplots(1, 2, sharex=True, sharey=True)
+    for axis, (when, parameters) in zip(axes, panels.items()):
+        _, _, y_pred, residual, sign, _ = table(X, y, *parameters)
+        axis.plot(X, y_pred, color="black", label="predictions")
+        for value, color, marker, style in ((-1, BLUE, "v", "-"), (1, ORANGE, "^", "--")):
+            some = sign == value
+            label = f"residual {'below' if value < 0 else 'above'} 0: {some.sum()}"
+            axis.vlines(X[some], y[some], y_pred[some], color, style, lw=2.5)
+            axis.plot(X[some], y[some], marker, color=color, label=label)
+        gradient = (sign * X).mean(), sign.mean()
+        axis.set_title("{}\ngradient: weight {:.3f}, bias {:.3f}".format(when, *gradient))
+        axis.set(xlabel="X (no unit)")
+        axis.legend()
+    axes[0].set(ylabel="y (no unit)")
+    return figure
+
+
+@plt.rc_context(program.SLIDE)
+def plot_surface(run):
+    """Draw where the first step is on the loss surface, and the step enlarged; return the figure.
+
+    The step is 0.01 long, too short to be seen on the whole surface. So the right panel enlarges
+    its surroundings 45 times.
+    """
+    X, y = run.X.numpy(), run.y.numpy()
+    _, *gradient, weight, bias = by_hand(run)
+    start, new, gradient = (np.array(a) for a in ((run.weight, run.bias), (weight, bias), gradient))
+    center, reach = start + (new - start) / 4, 0.01
+    figure, axes = plt.subplots(1, 2)
+    for axis, (weight, bias), size, levels in (
+        (axes[0], (0.6, 0.35), 0.45, [0.05, 0.1, 0.2, 0.3, 0.4]),
+        (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32]),
+    ):
+        weights, biases = (np.linspace(c - size, c + size, 91) for c in (weight, bias))
+        height = [[surface(X, y, w, b) for w in weights] for b in biases]
+        axis.clabel(axis.contour(weights, biases, height, levels, colors="0.5"), fontsize=14)
+        axis.set(xlabel="weight (no unit)", ylabel="bias (no unit)", aspect="equal")
+        axis.locator_params(nbins=5)
+    axes[0].set_title("The MAE over both parameters")
+    square = dict(fill=False, lw=2.5, label="the right panel")
+    axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, **square))
+    axes[0].plot(0.7, 0.3, "k*", markersize=20, label="true parameters")
+    axes[1].set_title("The first step goes against the gradient")
+    for end, color, label in (
+        (start + run.lr / 2 * gradient, ORANGE, f"gradient * {run.lr / 2}"),
+        (new, BLUE, f"step: -{run.lr} * gradient"),
+    ):
+        arrow = dict(angles="xy", scale_units="xy", scale=1, width=0.014, color=color)
+        axes[1].quiver(*start, *(end - start), label=label, **arrow)
+    axes[1].plot(*start, "ko", label="start")
+    axes[1].plot(*new, "s", color=BLUE, label="new parameters")
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
 
 
 def main():
-    """Print the table, the two gradients and the step, by hand and by autograd."""
-    lr = 0.01
-    X_train, y_train, *_ = data.split(*data.make_line())
-    torch.manual_seed(42)
-    model_0 = model.LinearRegressionModel()
-    weight, bias = model_0.weights.item(), model_0.bias.item()
+    """Print the table, the numbers in three ways and the graph; save three pictures."""
+    run = published_runs()["section 3"]
+    print_table(run)
+    print_numbers(run)
+    graph.print_nodes(run)
 
-    X, y = X_train.numpy(), y_train.numpy()
-    y_pred = X.dtype.type(weight) * X + X.dtype.type(bias)
-    loss, slope = mae(y_pred, y)
-    sign = slope * len(X)
-
-    optimizer = torch.optim.SGD(model_0.parameters(), lr=lr)
-    loss_autograd = nn.L1Loss()(model_0(X_train), y_train)
-    loss_autograd.backward()
-    optimizer.step()
-
-    print("\n# The first epoch: forward pass, residuals and signs")
-    print(f"start: weight = {weight:.8f}, bias = {bias:.8f}\n")
-    columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
-    print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
-    rows = zip(*(column.ravel() for column in (X, y, y_pred, y_pred - y, sign, sign * X)))
-    for i, row in enumerate(rows):
-        print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *row))
-
-    by_hand = numpy_closed_form.train(X, y, weight, bias, lr=lr, epochs=1)
-    pairs = [
-        ("loss", "mean of |residual|", by_hand.loss, loss_autograd),
-        ("weight gradient", "mean of sign * x", by_hand.weight_grad, model_0.weights.grad),
-        ("bias gradient", "mean of sign", by_hand.bias_grad, model_0.bias.grad),
-        ("new weight", "weight - lr * its gradient", by_hand.weight, model_0.weights),
-        ("new bias", "bias - lr * its gradient", by_hand.bias, model_0.bias),
-    ]
-    print("\n# The first epoch: loss, gradients and step, by hand and by autograd")
-    print(f"{'':<17}{'':<28}{'by hand':>14}{'autograd':>14}{'difference':>12}")
-    for name, formula, hand, autograd in pairs:
-        hand, autograd = hand.item(), autograd.item()
-        print(f"{name:<17}{formula:<28}{hand:>14.9f}{autograd:>14.9f}{hand - autograd:>12.1e}")
+    print("\n# The first epoch as pictures")
+    program.save_figure(plot_residuals(run), "first_epoch_residuals")
+    program.save_figure(plot_surface(run), "first_epoch_surface")
+    program.save_figure(graph.plot_nodes(run), "first_epoch_graph")
+    program.show_figures()
 
 
 if __name__ == "__main__":
-    main()
+    program.run(main, __doc__)

@@ -1,53 +1,60 @@
-"""The three losses by hand: value, and gradient with respect to the predictions.
+"""The three losses by hand: for each, its value and its gradient with respect to the predictions.
 
-Each takes predictions and labels, arrays of one shape, and returns (loss, gradient): a scalar, and
-an array of that shape, in their dtype. Raises ValueError if the shapes differ. With n the number of
-predictions and r = y_pred - y the residuals:
+Every function takes predictions and labels of the same shape, or raises ValueError. It returns a
+scalar value, or a gradient of that shape in the dtype of the predictions. Below, n is the number of
+predictions, r_i = y_pred_i - y_i are the residuals, and L is the loss:
 
-    mae     mean of |r|                 sign(r) / n            torch.nn.L1Loss
-    mse     mean of r^2                 2 r / n                torch.nn.MSELoss
-    bce     mean of -(y log p           (p - y) / n            torch.nn.BCEWithLogitsLoss
-            + (1 - y) log(1 - p))
+    mae   L = 1/n sum_i |r_i|            dL/dy_pred_i = sign(r_i) / n       torch.nn.L1Loss
+          |r| has slope 1 for r > 0 and -1 for r < 0. At r = 0 it has a kink, where every slope from
+          -1 to 1 is a subgradient: the line through 0 with that slope lies below |r|. Like torch,
+          we take 0, which is sign(0).
 
-|r| has a kink at 0, where any number between -1 and 1 is a subgradient; like torch, we take 0. In
-the binary cross-entropy (`bce`), y_pred is the logit z and p = sigmoid(z) the probability of label
-1.
+    mse   L = 1/n sum_i r_i^2            dL/dy_pred_i = 2 r_i / n           torch.nn.MSELoss
+
+    bce   The prediction is a logit z_i; p_i = sigmoid(z_i) is the probability of label 1.
+          L = -1/n sum_i (y_i log p_i + (1 - y_i) log(1 - p_i))             torch.nn.
+            =  1/n sum_i (log(1 + e^z_i) - y_i z_i)                         BCEWithLogitsLoss
+          dL/dz_i = (p_i - y_i) / n, because log(1 + e^z) has the slope e^z / (1 + e^z) = p.
+          The code uses np.logaddexp(0, z) for log(1 + e^z): it can't overflow.
 """
 
 import numpy as np
 
 
-def check_shapes(y_pred, y):
-    """Raise ValueError unless both have one shape: (n, 1) and (n,) would make (n, n) losses."""
-    if np.shape(y_pred) != np.shape(y):
-        raise ValueError(f"y has shape {np.shape(y)}, but must have y_pred's, {np.shape(y_pred)}")
-
-
 def mae(y_pred, y):
-    """Return the mean absolute error and its gradient with respect to y_pred."""
+    """Return the mean absolute error."""
     check_shapes(y_pred, y)
-    residual = y_pred - y
-    gradient = np.sign(residual)
-    gradient /= residual.size
-    return np.abs(residual, out=residual).mean(), gradient
+    return np.abs(y_pred - y).mean()
+
+
+def mae_gradient(y_pred, y):
+    """Return the gradient of `mae` with respect to y_pred: sign(r) / n."""
+    check_shapes(y_pred, y)
+    return np.sign(y_pred - y) / y.size
 
 
 def mse(y_pred, y):
-    """Return the mean squared error and its gradient with respect to y_pred."""
+    """Return the mean squared error."""
     check_shapes(y_pred, y)
-    residual = y_pred - y
-    return (residual * residual).mean(), 2 * residual / residual.size
+    return ((y_pred - y) ** 2).mean()
+
+
+def mse_gradient(y_pred, y):
+    """Return the gradient of `mse` with respect to y_pred: 2 r / n."""
+    check_shapes(y_pred, y)
+    return 2 * (y_pred - y) / y.size
 
 
 def bce_with_logits(y_pred, y):
-    """Return the binary cross-entropy of the logits y_pred and its gradient with respect to them.
-
-    Inserting p = 1 / (1 + e^-z) leaves log(1 + e^z) - y z. Both terms stay finite for every z, as
-    `logaddexp` and `sigmoid` don't overflow; the formula with log p would end in log 0.
-    """
+    """Return the binary cross-entropy of the logits y_pred and the labels y, from 0 to 1."""
     check_shapes(y_pred, y)
-    loss = np.logaddexp(0, y_pred) - y * y_pred
-    return loss.mean(), (sigmoid(y_pred) - y) / y_pred.size
+    return (np.logaddexp(0, y_pred) - y * y_pred).mean()
+
+
+def bce_with_logits_gradient(y_pred, y):
+    """Return the gradient of `bce_with_logits` with respect to y_pred: (p - y) / n."""
+    check_shapes(y_pred, y)
+    return (sigmoid(y_pred) - y) / y.size
 
 
 def sigmoid(z):
@@ -56,4 +63,17 @@ def sigmoid(z):
     return np.where(z >= 0, 1, small) / (1 + small)
 
 
-LOSSES = {"mae": mae, "mse": mse, "bce": bce_with_logits}
+def check_shapes(y_pred, y):
+    """Raise ValueError if the shapes differ: (n, 1) and (n,) would broadcast to (n, n)."""
+    if np.shape(y_pred) != np.shape(y):
+        raise ValueError(f"y has shape {np.shape(y)}, but must have y_pred's, {np.shape(y_pred)}")
+
+
+LOSSES = {
+    "mae": (mae, mae_gradient),
+    "mse": (mse, mse_gradient),
+    "bce": (bce_with_logits, bce_with_logits_gradient),
+}
+
+if __name__ == "__main__":
+    print("A module, no program. See its gradients checked: python -m manual_grad.gradient_check")

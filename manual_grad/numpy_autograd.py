@@ -19,13 +19,14 @@ LOSSES = {
 @np.errstate(over="ignore", invalid="ignore")  # as_trajectory names the epoch where that happens
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, with gradients from engine.Tensor."""
-    X, y = np.asarray(X), np.asarray(y)
     check_arguments(X, y, weight, bias, loss, lr, epochs)
+    X = np.asarray(X)
+    y = np.asarray(y, dtype=X.dtype)
     lr = X.dtype.type(lr)
     weight, bias = (
         Tensor(np.array(start, X.dtype), requires_grad=True) for start in (weight, bias)
     )
-    X, y = Tensor(X), Tensor(y.astype(X.dtype, copy=False))
+    X, y = Tensor(X), Tensor(y)
     loss_fn = LOSSES[loss]
     rows = []
 
@@ -34,18 +35,23 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
         y_pred = weight * X + bias
 
         # 2. Loss
-        loss = loss_fn(y_pred, y)
+        loss_value = loss_fn(y_pred, y)
 
         # 3. Zero gradients
         weight.grad = bias.grad = None
 
         # 4. Backpropagation
-        loss.backward()
+        loss_value.backward()
 
         # 5. Gradient descent
         weight.data -= lr * weight.grad
         bias.data -= lr * bias.grad
 
-        rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
+        row = loss_value, weight.grad, bias.grad, weight, bias
+        rows.append([number.item() for number in row])
 
     return as_trajectory(rows, X.dtype)
+
+
+if __name__ == "__main__":
+    print("A module, no program. See all trainers at work: python -m manual_grad.compare")

@@ -1,24 +1,32 @@
 """SGD and Adam by hand, in NumPy.
 
-Both hold a list of float arrays, `params`, and update them in place by `step(grads)`, which takes
-one gradient of the same shape for each. The arguments have torch.optim's names and defaults; what
-torch refuses raises ValueError here too. Below, theta is a parameter, g its gradient, t = 1, 2, ...
-the step. Formulas: the notes on torch.optim.SGD and torch.optim.Adam in PyTorch's documentation;
-Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015).
+Both hold a list of float arrays, `params`. `step(grads)` takes one gradient for each array, of the
+same shape, and updates the arrays in place. Argument names and defaults are torch.optim's. What
+torch refuses raises ValueError here too. What is no array of floats raises TypeError.
+
+Below, theta is a parameter, g its gradient, t = 1, 2, ... the step. Formulas: the notes on
+torch.optim.SGD and torch.optim.Adam in PyTorch's documentation; Kingma and Ba, "Adam: A Method for
+Stochastic Optimization" (2015).
+
+Run as a program, it compares both with torch.optim. That code is in optimizer_paths.py, because
+nothing here needs torch.
 """
+
+from numbers import Real
 
 import numpy as np
 
 
 class SGD:
-    """Stochastic gradient descent with momentum, dampening, weight decay and Nesterov's variant.
+    """Gradient descent with momentum, dampening, weight decay and Nesterov's variant.
 
         g <- g + weight_decay * theta
         b <- g in the first step, then momentum * b + (1 - dampening) * g
         d =  b, or g + momentum * b with nesterov, or g without momentum
         theta <- theta - lr * d
 
-    b is the momentum buffer: past gradients, each weighted less by `momentum` with every step.
+    b, the momentum buffer, sums up the gradients. Each step first shrinks the old sum by the factor
+    `momentum`, then adds the new gradient.
     """
 
     def __init__(
@@ -54,15 +62,16 @@ class SGD:
 
 
 class Adam:
-    """Adam: each element's step is scaled by the size that its gradients have had.
+    """Adam: each element of a parameter gets a step of its own length.
 
         g <- g + weight_decay * theta
-        m <- beta1 * m + (1 - beta1) * g          mean of the gradients
-        v <- beta2 * v + (1 - beta2) * g^2        mean of their squares
+        m <- beta1 * m + (1 - beta1) * g          moving average of the gradient
+        v <- beta2 * v + (1 - beta2) * g^2        moving average of its square
         m' = m / (1 - beta1^t),  v' = v / (1 - beta2^t)
         theta <- theta - lr * m' / (sqrt(v') + eps)
 
-    m and v start at 0, which makes them too small in the first steps; m' and v' correct this bias.
+    sqrt(v') is the root mean square of the element's recent gradients; the step is divided by it.
+    m and v start at 0, so they are too small at first. m' and v' correct that.
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
@@ -72,22 +81,22 @@ class Adam:
         if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
             raise ValueError(f"betas must both be 0 or more and below 1, not {betas}")
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
-        self.steps = 0
-        self.means = [np.zeros_like(param) for param in self.params]
-        self.squares = [np.zeros_like(param) for param in self.params]
+        self.t = 0
+        self.m = [np.zeros_like(param) for param in self.params]
+        self.v = [np.zeros_like(param) for param in self.params]
 
     def step(self, grads):
         """Update the parameters in place by one step against their gradients."""
         grads = check_grads(grads, self.params)
-        self.steps += 1
+        self.t += 1
         beta1, beta2 = self.betas
-        for param, grad, mean, square in zip(self.params, grads, self.means, self.squares):
+        for param, grad, m, v in zip(self.params, grads, self.m, self.v):
             grad = grad + self.weight_decay * param
-            mean[...] = beta1 * mean + (1 - beta1) * grad
-            square[...] = beta2 * square + (1 - beta2) * grad * grad
-            corrected_mean = mean / (1 - beta1**self.steps)
-            corrected_square = square / (1 - beta2**self.steps)
-            param -= self.lr * corrected_mean / (np.sqrt(corrected_square) + self.eps)
+            m[...] = beta1 * m + (1 - beta1) * grad
+            v[...] = beta2 * v + (1 - beta2) * grad**2
+            m_corrected = m / (1 - beta1**self.t)
+            v_corrected = v / (1 - beta2**self.t)
+            param -= self.lr * m_corrected / (np.sqrt(v_corrected) + self.eps)
 
 
 def check_params(params):
@@ -115,7 +124,15 @@ def check_grads(grads, params):
 
 
 def check_not_negative(**values):
-    """Raise ValueError for a value that is negative or nan, by its name."""
+    """Raise TypeError for a value that is no number, ValueError for a negative one or nan."""
     for name, value in values.items():
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, not {value!r} of {type(value).__name__}")
         if not value >= 0:
             raise ValueError(f"{name} must be 0 or more, not {value}")
+
+
+if __name__ == "__main__":
+    from manual_grad import optimizer_paths, program
+
+    program.run(optimizer_paths.main, optimizer_paths.__doc__)

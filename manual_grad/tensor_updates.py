@@ -3,17 +3,17 @@
 New here: tensors and gradients are torch's. What torch.optim would do, the loop does itself, and
 three things must be right:
 
-- The update stands under `torch.no_grad()`: it is no part of the function that is differentiated.
+- The update runs under `torch.no_grad()`: autograd must not record it.
 - It works in place (`-=`). `weight = weight - lr * weight.grad` would make a new tensor, which is
   no leaf and gets no gradient in the next epoch.
-- The gradients go before each backward pass, which adds to what it finds.
+- The gradients are reset before each backward pass, because `backward` adds to the old ones.
 
 `weight -= lr * weight.grad` rounds twice, the product and then the difference. torch.optim.SGD
-calls `weight.add_(weight.grad, alpha=-lr)`, on most CPUs and GPUs one fused multiply-add, which
-rounds once. The two therefore differ in the last bit now and then (in about 2% of random float32
-cases, and in 11 epochs of 100 of training_pipeline's custom module; in none of the tutorial's MAE
-runs, by luck of its data). `add_` with alpha is equal to the bit always; the plain formula stands
-here because it is the one that everybody writes.
+calls `weight.add_(weight.grad, alpha=-lr)`. On most CPUs and GPUs that is one fused multiply-add,
+which rounds once. So the last bit sometimes differs: in about 2 % of random float32 steps, and in
+some epochs of the second tutorial's last run. By luck, it differs in no MAE run. `add_` with
+alpha always gives the same bits as torch.optim. The plain formula stands here because everybody
+writes it.
 """
 
 import torch
@@ -24,9 +24,9 @@ from manual_grad.trajectory import as_trajectory, check_arguments
 
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, on tensors: torch's gradients, updates by hand."""
-    X, y = torch.as_tensor(X), torch.as_tensor(y)
-    check_arguments(X.numpy(force=True), y.numpy(force=True), weight, bias, loss, lr, epochs)
-    y = y.to(X)
+    check_arguments(X, y, weight, bias, loss, lr, epochs)
+    X = torch.as_tensor(X)
+    y = torch.as_tensor(y).to(X)
     weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
     loss_fn = LOSSES[loss]
     rows = []
@@ -36,19 +36,24 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
         y_pred = weight * X + bias
 
         # 2. Loss
-        loss = loss_fn(y_pred, y)
+        loss_value = loss_fn(y_pred, y)
 
         # 3. Zero gradients
         weight.grad = bias.grad = None
 
         # 4. Backpropagation
-        loss.backward()
+        loss_value.backward()
 
         # 5. Gradient descent
         with torch.no_grad():
             weight -= lr * weight.grad
             bias -= lr * bias.grad
 
-        rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
+        row = loss_value, weight.grad, bias.grad, weight, bias
+        rows.append([number.item() for number in row])
 
     return as_trajectory(rows, X.numpy(force=True).dtype)
+
+
+if __name__ == "__main__":
+    print("A module, no program. See all trainers at work: python -m manual_grad.compare")

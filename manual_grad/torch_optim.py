@@ -13,9 +13,9 @@ LOSSES = {"mae": nn.L1Loss(), "mse": nn.MSELoss(), "bce": nn.BCEWithLogitsLoss()
 
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, on tensors: torch's gradients, torch's optimizer."""
-    X, y = torch.as_tensor(X), torch.as_tensor(y)
-    check_arguments(X.numpy(force=True), y.numpy(force=True), weight, bias, loss, lr, epochs)
-    y = y.to(X)
+    check_arguments(X, y, weight, bias, loss, lr, epochs)
+    X = torch.as_tensor(X)
+    y = torch.as_tensor(y).to(X)
     weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
     optimizer = torch.optim.SGD([weight, bias], lr=lr)
     loss_fn = LOSSES[loss]
@@ -26,17 +26,22 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
         y_pred = weight * X + bias
 
         # 2. Loss
-        loss = loss_fn(y_pred, y)
+        loss_value = loss_fn(y_pred, y)
 
         # 3. Zero gradients
         optimizer.zero_grad()
 
         # 4. Backpropagation
-        loss.backward()
+        loss_value.backward()
 
         # 5. Gradient descent
         optimizer.step()
 
-        rows.append([number.item() for number in (loss, weight.grad, bias.grad, weight, bias)])
+        row = loss_value, weight.grad, bias.grad, weight, bias
+        rows.append([number.item() for number in row])
 
     return as_trajectory(rows, X.numpy(force=True).dtype)
+
+
+if __name__ == "__main__":
+    print("A module, no program. See all trainers at work: python -m manual_grad.compare")

@@ -1,7 +1,7 @@
 """What every trainer records, and what every trainer asks of its arguments."""
 
 from math import isfinite
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -42,30 +42,46 @@ def as_trajectory(rows, dtype):
 
 
 def check_arguments(X, y, weight, bias, loss, lr, epochs):
-    """Raise TypeError or ValueError unless a trainer can train with these (X and y as arrays)."""
-    if loss not in list(LOSSES):
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
+    """Raise TypeError or ValueError unless a trainer can train with these.
+
+    X and y are NumPy arrays or torch tensors, on any device.
+    """
+    if not isinstance(loss, str) or loss not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}, not {loss!r}")
     if not isinstance(epochs, Integral) or epochs < 0:
         raise ValueError(f"epochs must be a whole number, 0 or more, not {epochs!r}")
-    for name, values in (("X", X), ("y", y)):
-        if not np.issubdtype(values.dtype, np.floating):
-            raise TypeError(f"{name} must hold floats such as float32, not {values.dtype}")
-        if values.ndim != 2 or values.shape[1] != 1 or len(values) == 0:
-            raise ValueError(
-                f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}"
-            )
+    X_values, y_values = (check_values(name, values) for name, values in (("X", X), ("y", y)))
+    limit = float(np.finfo(X_values.dtype).max)
+    for name, values in (("X", X_values), ("y", y_values)):
         # Smallest and largest are nan where any value is, and take no memory of size n.
-        limit = float(np.finfo(X.dtype).max)
         if not -limit <= float(values.min()) <= float(values.max()) <= limit:
-            raise ValueError(f"{name} must be finite in {X.dtype}, but holds nan, inf or more")
+            raise ValueError(f"{name} must be finite in {X_values.dtype}, but holds nan or inf")
     if len(X) != len(y):
         raise ValueError(f"X has {len(X)} rows and y has {len(y)}: each sample needs one label")
-    if loss == "bce" and (y.min() < 0 or y.max() > 1):
-        raise ValueError(
-            f"y must lie in [0, 1] for bce, but it reaches from {y.min()} to {y.max()}"
-        )
+    if loss == "bce" and (y_values.min() < 0 or y_values.max() > 1):
+        lowest, highest = y_values.min(), y_values.max()
+        raise ValueError(f"y must lie in [0, 1] for bce, but it reaches from {lowest} to {highest}")
     for name, value in (("weight", weight), ("bias", bias), ("lr", lr)):
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, not of type {type(value).__name__}")
         if not isfinite(value) or abs(value) > limit:
-            raise ValueError(f"{name} must be a finite number of dtype {X.dtype}, not {value}")
+            raise ValueError(f"{name} must be a finite number of {X_values.dtype}, not {value}")
     if lr < 0:
         raise ValueError(f"lr must be 0 or more, not {lr}")
+
+
+def check_values(name, values):
+    """Return X or y as an array; raise unless it is one of floats, of shape (n, 1)."""
+    if hasattr(values, "numpy") and not isinstance(values, type):
+        values = values.numpy(force=True)  # a tensor: detached, and copied from a GPU
+    if not isinstance(values, np.ndarray):
+        raise TypeError(f"{name} must be an array or a tensor, not {type(values).__name__}")
+    if not np.issubdtype(values.dtype, np.floating):
+        raise TypeError(f"{name} must hold floats such as float32, not {values.dtype}")
+    if values.ndim != 2 or values.shape[1] != 1 or len(values) == 0:
+        raise ValueError(f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}")
+    return values
+
+
+if __name__ == "__main__":
+    print("A module, no program. See five columns of it: python -m manual_grad.compare")

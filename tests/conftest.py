@@ -1,70 +1,39 @@
-"""Run each program once, as a reader does, and close every run of the suite with a drift report."""
+"""Fixtures of all tests, and the drift report that closes every run."""
 
-import os
-import platform
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import json
 from pathlib import Path
 
+import drift as drift_report
 import matplotlib
-import numpy
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
+import versions
+from programs import ROOT, SCRIPTS, Programs
 
 matplotlib.use("Agg")
+# Agg has no windows. Where there is a display, plt.show() would warn of that.
+plt.show = lambda: None
+drift_report.TORCH_THREADS = torch.get_num_threads()  # as many as the programs use
+torch.set_num_threads(1)  # small tensors: threads would only wait for each other on a busy machine
 
-ROOT = Path(__file__).parent.parent
-MODULES = ("first_epoch", "training_pipeline", "compare", "limit_cycle")
-PROGRAMS = {path.stem: [str(path)] for path in sorted(ROOT.glob("0*.py"))}
-PROGRAMS |= {name: ["-m", f"manual_grad.{name}"] for name in MODULES}
-DRIFT, TRAINER_DRIFT = pytest.StashKey[list](), pytest.StashKey[list]()
-
-# A reader's machine without a display. Elsewhere than on Linux there always is one, which would
-# open windows and wait for somebody to close them.
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if "DISPLAY" not in name},
-    "MPLBACKEND": "" if sys.platform == "linux" else "Agg",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONPATH": str(ROOT),  # python -m manual_grad runs from the root, here from another folder
-}
-
-
-def run_python(*arguments, folder, input="", **environment):
-    """Run Python in `folder`, type `input`, and return the finished process, its output as text."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=ENVIRONMENT | environment,
-        input=input,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+PROGRAMS = {name: [ROOT / f"{name}.py"] for name in SCRIPTS}
+PROGRAMS |= {"first_epoch": ["manual_grad.first_epoch"]}
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """Return a function from a program's name to its finished run, each program run only once.
-
-    The runs follow one another, each in an empty folder of its own, beside the tests.
-    """
-    pool = ThreadPoolExecutor(max_workers=1)
-    folders = {name: tmp_path_factory.mktemp(name) for name in PROGRAMS}
-    futures = {
-        name: pool.submit(run_python, *arguments, folder=folders[name])
-        for name, arguments in PROGRAMS.items()
-    }
+    """Return a function from a program's name to its finished run; each program runs only once."""
+    programs = Programs(PROGRAMS, tmp_path_factory.mktemp("programs"))
 
     def finished(name):
-        run = futures[name].result()
+        run = programs.finished(name)
         assert run.returncode == 0, f"{name} failed:\n{run.stderr}"
-        run.folder = folders[name]
         return run
 
     yield finished
-    pool.shutdown(cancel_futures=True)
+    programs.end()
 
 
 def pytest_collection_modifyitems(items):
@@ -94,59 +63,37 @@ def device(request):
 
 
 @pytest.fixture
-def drift(request):
-    """Return the list that the drift report of the published numbers is printed from."""
-    return request.config.stash.setdefault(DRIFT, [])
+def drift(record_property):
+    """Return a function that adds a row to the drift report (and to --junitxml)."""
+    return lambda row: record_property(f"drift {row['table']} {row['name']}", json.dumps(row))
 
 
-@pytest.fixture
-def trainer_drift(request):
-    """Return the list that the drift report of the trainers is printed from."""
-    return request.config.stash.setdefault(TRAINER_DRIFT, [])
+def pytest_configure():
+    """End with one line where torch or NumPy is older than the tests need."""
+    line = versions.too_old(torch=torch.__version__, NumPy=np.__version__)
+    if line:
+        raise pytest.UsageError(line)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--drift", metavar="FILE", help="write the drift report to FILE, as JSON")
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the drift report: what was computed here, against what is published."""
-    write = terminalreporter.write_line
+    """Print the drift report: what was computed here, beside what is expected of such a machine."""
+    if config.option.collectonly:
+        return
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    rows = {
+        name: json.loads(value)
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name.startswith("drift ")
+    }
+    report = drift_report.make(list(rows.values()))
     terminalreporter.section("drift report")
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    write(f"torch {torch.__version__}, NumPy {numpy.__version__}, Python {sys.version.split()[0]}")
-    capability = torch.backends.cpu.get_cpu_capability()
-    write(f"{platform.system()} {platform.machine()}, CPU capability {capability}, CUDA GPU: {gpu}")
-    write_published(write, sorted(config.stash.get(DRIFT, [])))
-    write_trainers(write, sorted(config.stash.get(TRAINER_DRIFT, [])))
-
-
-def write_published(write, rows):
-    """Write how far the printed numbers are from the published ones."""
-    write("")
-    if not rows:
-        write("no published number was compared in this run")
-        return
-    write(f"{'section':<48}{'device':>7}{'equal digits':>15}{'equal bits':>13}{'max steps':>11}")
-    for row in rows:
-        exact = row.with_all_digits
-        bits = f"{row.to_the_bit} of {exact}" if exact else "-"
-        digits = f"{row.to_the_digit} of {row.numbers}"
-        steps = row.steps if exact else "-"
-        write(f"{row.section:<48}{row.device:>7}{digits:>15}{bits:>13}{steps:>11}")
-    write("")
-    numbers, digits = (sum(getattr(r, f) for r in rows) for f in ("numbers", "to_the_digit"))
-    exact, bits = (sum(getattr(r, f) for r in rows) for f in ("with_all_digits", "to_the_bit"))
-    write(f"{digits} of {numbers} published figures equal to the printed digit;")
-    write(
-        f"{bits} of the {exact} printed with all their digits equal to the bit as float32, "
-        f"the others at most {max(row.steps for row in rows)} float32 steps away"
-    )
-
-
-def write_trainers(write, rows):
-    """Write how far the trainers by hand are from torch.optim on the published runs."""
-    write("")
-    if not rows:
-        write("no trainer was compared with torch.optim in this run")
-        return
-    write(f"{'run':<21}{'trainer':<19}{'column':<12}{'equal epochs':>15}{'largest difference':>20}")
-    for run, trainer, group, equal, epochs, largest in rows:
-        epochs = f"{equal} of {epochs}"
-        write(f"{run:<21}{trainer:<19}{group:<12}{epochs:>15}{largest:>20.1e}")
+    for line in drift_report.as_lines(report):
+        terminalreporter.write_line(line)
+    if config.option.drift:
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        Path(config.option.drift).write_text(text + "\n", encoding="utf-8")

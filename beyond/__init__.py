@@ -1,0 +1,1 @@
+"""What both tutorials leave open: the cycle, safe checkpoints, speed, several processes."""

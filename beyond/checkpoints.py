@@ -1,0 +1,120 @@
+"""Checkpoints for a training that matters: saved atomically, checked whole before they are used.
+
+What is saved is the model's state_dict, its parameters by name. A pickle of the whole model is tied
+to its class in its file, and loading it runs whatever code it contains. A state_dict is only
+numbers: any code that builds a model with the same parameters can take them.
+
+The tutorial saves with one line and loads with one line. Four things can go wrong there:
+
+    the process is killed while it saves      torch.save leaves half a file under the old name
+    somebody else wrote the file              without weights_only=True, loading runs their code
+    the file was damaged, in one bit or more  torch.load doesn't look at the checksums in the file
+    the file is of another model, or has nan  load_state_dict says so for names and shapes only
+
+The file is a zip archive with a CRC-32 checksum for each record. CRC-32 sees every flipped bit and
+every damaged stretch of up to 32 bits; other damage passes once in four billion times. Files from
+before PyTorch 1.6 are no zip archives and hold no checksums, so `load_model` refuses them. Load
+such a file with torch.load(path, weights_only=True), look at the numbers, and save it anew.
+"""
+
+import os
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+from zipfile import ZipFile, ZipInfo
+
+import torch
+
+
+def save_model(model, path):
+    """Save the model's state_dict to `path`, and make the folder if need be.
+
+    At any moment `path` is the old file or the new one, whole: the bytes go to a hidden file beside
+    it, which takes the name in one step once it is complete. A symbolic link stays one: the file it
+    leads to is replaced. A process that is killed can leave the hidden file behind; its name is a
+    dot, 32 hex digits and .tmp.
+
+    Raises ValueError if a parameter is not finite. Raises OSError if the file can't be written, on
+    Windows also while another program has it open. In both cases the old file remains.
+    """
+    state_dict = model.state_dict()
+    check_state_dict(state_dict, state_dict, source="the model to save")
+    path = Path(path).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contents = BytesIO()
+    torch.save(state_dict, contents)
+    unfinished = path.with_name(f".{uuid4().hex}.tmp")  # short: `path` may have the longest name
+    try:
+        with open(unfinished, "xb") as file:
+            file.write(contents.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could leave the new name without the bytes
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_model(model, path, device="cpu"):
+    """Load the state_dict at `path` into `model`, move it to `device`, and return it.
+
+    The file is checked whole before `model` is touched, which takes three times its size in
+    memory. No code from the file is run. A file from a GPU loads where there is none.
+
+    Raises OSError if the file can't be read, ValueError if it is damaged, no checkpoint, or not one
+    of this model, and torch's own error for a device that is not there.
+    """
+    torch.empty(0, device=device)
+    contents = Path(path).read_bytes()
+    try:
+        state_dict = torch.load(verified(contents), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch's message advises weights_only=False, which is the one thing not to do here.
+        raise ValueError(
+            f"{path} is no checkpoint that can be loaded safely ({type(error).__name__}): expected "
+            "an undamaged file that torch.save (1.6 or newer) wrote, with a state_dict of tensors"
+        ) from None
+    check_state_dict(state_dict, model.state_dict(), source=path)
+    model.load_state_dict(state_dict)
+    return model.to(device)
+
+
+def verified(contents):
+    """Return a zip archive's records, each checked, as a new archive in memory: a file.
+
+    torch reads the new one alone. In the old one it could read what zipfile has not checked: of a
+    record that a flipped bit marks as a folder, it returns memory that was never written.
+    """
+    file = BytesIO()
+    with ZipFile(BytesIO(contents)) as old, ZipFile(file, "w") as new:
+        for record in old.infolist():
+            data = old.read(record)  # raises BadZipFile if the checksum is wrong
+            new.writestr(ZipInfo(record.filename), data)
+    file.seek(0)
+    return file
+
+
+def check_state_dict(state_dict, expected, source):
+    """Raise ValueError unless it has the names, shapes and dtypes of `expected`, all finite."""
+
+    def is_dense(tensor):
+        return isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+
+    if not (isinstance(state_dict, dict) and all(map(is_dense, state_dict.values()))):
+        kind = type(state_dict).__name__
+        raise ValueError(f"{source} holds no state_dict (dense tensors by name), but a {kind}")
+
+    def summary(tensors):
+        return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+
+    if summary(state_dict) != summary(expected):
+        raise ValueError(
+            f"{source} doesn't fit the model: it has {summary(state_dict)}, "
+            f"the model needs {summary(expected)}"
+        )
+    for name, tensor in state_dict.items():
+        if tensor.is_meta or not torch.isfinite(tensor).all():
+            raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
+
+
+if __name__ == "__main__":
+    print("A module, no program. See the tutorial's one-line save and load: python 05_save_load.py")

@@ -1,0 +1,199 @@
+"""The step past one process: the same gradients, over several processes or machines.
+
+    torchrun --standalone --nproc-per-node 2 -m beyond.data_parallel
+
+The loss and its gradients are sums over the points, divided by their number. So each process makes
+and keeps a shard of the points and computes its partial sums. `all_reduce` adds up the processes'
+sums, and everyone takes the same step from the same parameters. Three numbers an epoch are sent,
+however many points there are. Nothing about the gradient changes.
+
+DistributedDataParallel (DDP) does it inside `backward`, for any model. But it averages the
+processes' gradients, each of them from the mean loss of a shard. Where shards differ in size, a
+mean of means is not the mean: 40 points over 3 processes are 14, 13 and 13, and each of the 14
+would count less than each of the 13. So with k processes, the loss of a shard of m points is scaled
+by k m / n, and the average is right:
+
+    1/k sum over shards of (k m / n) (1/m sum_i l_i)  =  1/n sum_i l_i
+
+The default trains the tutorial's model on its 40 points, both ways, and holds every epoch against
+one process (numpy_closed_form). `--points 10000000` is the demonstration of scale.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from manual_grad import numpy_closed_form, program
+from manual_grad.published_runs import model, published_runs
+from manual_grad.trajectory import as_trajectory
+
+# isort: split
+# Started by its file name, the program finds `beyond` only now (see manual_grad.py beside it).
+from beyond import processes
+
+TUTORIAL = published_runs()["section 3"]
+
+# How far an epoch may be from the same epoch in one process. Both start from the same parameters,
+# so their float32 terms are the same. Each side adds up 40 terms, of less than 1/2 on average, in
+# an order of its own: at most 42 roundings of 2^-24 on each side, the division included.
+TOLERANCE = 42 * 2.0**-24
+
+
+def by_hand(X, y, weight, bias, group, *, lr, epochs):
+    """Train on all processes' shards (X, y of shape (m, 1)) with MAE; return the Trajectory."""
+    weight, bias = X.new_tensor(weight), X.new_tensor(bias)
+    points = group.total(len(X))
+    rows = []
+
+    for _ in processes.progress(epochs, group):
+        # 1. Forward pass
+        y_pred = weight * X + bias
+
+        # 2. Loss
+        residual = y_pred - y
+        loss_sum = residual.abs().sum()
+
+        # 3. Zero gradients: nothing to do, step 4 makes new ones
+
+        # 4. Backpropagation: this shard's sums, then those of all shards
+        sign = residual.sign()
+        sums = group.add_up(torch.stack([loss_sum, (sign * X).sum(), sign.sum()]))
+        loss, weight_grad, bias_grad = (sums / points).to(X.dtype)
+
+        # 5. Gradient descent
+        weight -= lr * weight_grad
+        bias -= lr * bias_grad
+
+        rows.append([number.item() for number in (loss, weight_grad, bias_grad, weight, bias)])
+
+    return as_trajectory(rows, np.float32)
+
+
+def with_ddp(X, y, weight, bias, group, *, lr, epochs, scaled=True):
+    """Train as by_hand does, under DistributedDataParallel; the step stays by hand.
+
+    With scaled=False, DDP averages the shards' mean losses as they are: wrong for unequal shards.
+    """
+    line = model.LinearRegressionModel().to(X.device)
+    nn.init.constant_(line.weights, weight)
+    nn.init.constant_(line.bias, bias)
+    ddp = DistributedDataParallel(line)
+    scale = group.size * len(X) / group.total(len(X)) if scaled else 1.0
+    rows = []
+
+    for _ in processes.progress(epochs, group):
+        # 1. Forward pass
+        y_pred = ddp(X)
+
+        # 2. Loss
+        loss = scale * nn.functional.l1_loss(y_pred, y)
+
+        # 3. Zero gradients
+        ddp.zero_grad()
+
+        # 4. Backpropagation: DDP averages the gradients before it returns
+        loss.backward()
+
+        # 5. Gradient descent
+        with torch.no_grad():
+            line.weights -= lr * line.weights.grad
+            line.bias -= lr * line.bias.grad
+
+        mean_loss = group.add_up(loss.detach())[0] / group.size
+        row = (mean_loss, line.weights.grad, line.bias.grad, line.weights, line.bias)
+        rows.append([number.item() for number in row])
+
+    return as_trajectory(rows, np.float32)
+
+
+def make_shard(points, rank, size, device="cpu"):
+    """Return X and y, of shape (m, 1) and float32, of the points that process `rank` keeps.
+
+    The shards follow one another. Where the points don't divide, the first ones are a point longer.
+    40 points are the tutorial's training data; another number lies evenly in the same range, from 0
+    to 0.8. Raises ValueError if there are not enough points for all.
+    """
+    if points < size:
+        raise ValueError(f"--points must be {size} or more, one for each process, not {points}")
+    length, longer = divmod(points, size)
+    first = rank * length + min(rank, longer)
+    last = first + length + (rank < longer)
+    if points == len(TUTORIAL.X):
+        X = TUTORIAL.X[first:last].to(device, copy=True)
+    else:
+        X = torch.arange(first, last, dtype=torch.float32, device=device)
+        X = X.mul_(0.8 / points).unsqueeze(dim=1)
+    return X, (0.7 * X).add_(0.3)
+
+
+def farthest(trajectory):
+    """Return the largest difference between an epoch and the same epoch in one process."""
+    X, y, *start = TUTORIAL.X, TUTORIAL.y, TUTORIAL.weight, TUTORIAL.bias
+    difference = 0.0
+    for epoch in zip(*trajectory):
+        alone = numpy_closed_form.train(X, y, *start, lr=TUTORIAL.lr, epochs=1)
+        difference = max(difference, np.abs(np.subtract(epoch, np.ravel(alone))).max())
+        start = [parameter.item() for parameter in epoch[3:]]
+    return difference
+
+
+def report(points, epochs, group):
+    """Train both ways; the first process prints how long, how large and how far off."""
+    say = print if group.rank == 0 else lambda *_: None
+    start = TUTORIAL.weight, TUTORIAL.bias, group
+    trainers = {"by hand": by_hand, "DDP": with_ddp}
+    for train in trainers.values():  # once on a point each: what is loaded on first use
+        shard = make_shard(group.size, group.rank, group.size, group.device)
+        train(*shard, *start, lr=TUTORIAL.lr, epochs=1)
+
+    X, y = make_shard(points, group.rank, group.size, group.device)
+    megabytes = sum(tensor.untyped_storage().nbytes() for tensor in (X, y)) / 1e6
+    several = f"{counted(points, 'point')} over {counted(group.size, 'process', 'es')}"
+    say(f"\n# {several} ({dist.get_backend()}), {counted(epochs, 'epoch')}")
+    say(f"The first one keeps {len(X)}: {megabytes:.1f} MB. Threads: {torch.get_num_threads()}.")
+
+    for name, train in trainers.items():
+        dist.barrier()
+        started = time.perf_counter()
+        trajectory = train(X, y, *start, lr=TUTORIAL.lr, epochs=epochs)
+        milliseconds = (time.perf_counter() - started) / epochs * 1e3
+        weight, bias = trajectory.weight[-1].item(), trajectory.bias[-1].item()
+        say(f"\n# {name}: {milliseconds:.2f} ms an epoch")
+        say(f"learned weight {weight}, bias {bias}")
+        if points == len(TUTORIAL.X):
+            difference = farthest(trajectory)
+            say(f"an epoch is at most {difference:.1e} from one process's, {TOLERANCE:.1e} allowed")
+            if not difference <= TOLERANCE:
+                raise ValueError(f"{name} does not follow the training of one process")
+
+
+def counted(number, noun, plural="s"):
+    """Return the number with its noun, such as 1 epoch or 2 epochs."""
+    return f"{number} {noun}{'' if number == 1 else plural}"
+
+
+def whole_number(text):
+    """Return the positive whole number that an option asks for, for argparse."""
+    if not text.replace("_", "").isdecimal() or not 1 <= int(text) <= 2**53:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 2^53, not {text!r}")
+    return int(text)
+
+
+def main(points, epochs):
+    with processes.joined() as group:
+        report(points, epochs, group)
+
+
+WHOLE = dict(type=whole_number, metavar="N")
+ARGUMENTS = [
+    ("--points", WHOLE | dict(default=40, help="points over all processes; 40: the tutorial's")),
+    ("--epochs", WHOLE | dict(default=100, help="epochs of each training; default: 100")),
+]
+
+if __name__ == "__main__":
+    program.run(main, __doc__, ARGUMENTS)

@@ -1,0 +1,124 @@
+"""Derivatives without calculus: move one number a little, and see how much the function changes.
+
+    forward difference    (f(x + h) - f(x)) / h              leaves out h / 2 f''(x) + ...
+    central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
+
+What is left out, the truncation, grows with h: with slope 1 or 2 where both axes are logarithmic.
+The rounding of f, about 1.1e-16 of it, is divided by h: it falls with slope -1. Together they make
+a V. At its bottom the forward difference is right to about 7 digits, the central one to 10.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from manual_grad import numpy_autograd, program
+from manual_grad.engine import Tensor
+from manual_grad.losses import LOSSES
+
+# A function may carry 1000 roundings, each of 2^-53 of its size. A central difference divides them
+# by STEP: 1.8e-9. It leaves out STEP^2 / 6 of the third derivative: 6e-10. A larger step raises the
+# second error, a smaller one the first.
+STEP = 2.0**-14
+ROUNDING = 1000 * 2.0**-53
+
+
+def slopes(function, x, h):
+    """Return the slopes of `function` to the left and to the right of each element of the array x.
+
+    right_i = (f(x + h e_i) - f(x)) / h     the forward difference
+    left_i  = (f(x) - f(x - h e_i)) / h     the mean of both is the central difference
+    """
+    steps = h * np.eye(x.size).reshape(-1, *x.shape)
+    here = function(x)
+    left = [(here - function(x - step)) / h for step in steps]
+    right = [(function(x + step) - here) / h for step in steps]
+    return np.reshape(left, x.shape), np.reshape(right, x.shape)
+
+
+def derivative(function, x):
+    """Return the derivative for each element of x, how far off it may be, and where kinks are.
+
+    The derivative is the central difference. A second one, with half the step, tells how far off it
+    is: half the step leaves a quarter of the truncation, so twice the change is more than all of
+    it. Half the step also halves the jump from left to right slope. What it doesn't halve is the
+    jump at a kink: there, each slope from the left to the right one is a subgradient. A kink beside
+    x, but nearer than the step, makes the room larger, never too small.
+    """
+    left, right = slopes(function, x, STEP)
+    near_left, near_right = slopes(function, x, STEP / 2)
+    central = (left + right) / 2
+    truncation = 2 * abs(central - (near_left + near_right) / 2)
+    size = abs(function(x)) + abs(central * x).sum()  # the terms of a sum may cancel
+    room = ROUNDING * size / STEP + truncation
+    jump = abs(2 * (near_right - near_left) - (right - left))
+    return central, room + jump / 2, jump / 2 > room
+
+
+def print_losses():
+    """Print the gradient of each loss by hand, by the engine, by torch and by differences."""
+    import torch  # It takes two seconds. Who only wants a difference needn't wait for it.
+
+    from manual_grad import torch_optim
+
+    rng = np.random.default_rng(0)
+    y_pred, y = rng.uniform(-3, 3, (20, 1)), rng.uniform(0, 1, (20, 1))
+    for name, (loss, gradient) in LOSSES.items():
+        ours, theirs = Tensor(y_pred, requires_grad=True), torch.tensor(y_pred, requires_grad=True)
+        numpy_autograd.LOSSES[name](ours, y).backward()
+        torch_optim.LOSSES[name](theirs, torch.tensor(y)).backward()
+        central, _, _ = derivative(lambda z, loss=loss: loss(z, y), y_pred)
+        by_hand = gradient(y_pred, y)
+        columns = by_hand, ours.grad, theirs.grad.numpy(), central
+        print(f"\n# {name}: its gradient at {y.size} random points, the first three")
+        print("{:>20}{:>18}{:>18}{:>18}".format("by hand", "engine", "torch", "differences"))
+        for row in np.hstack(columns)[:3]:
+            print("{:>20.12f}{:>18.12f}{:>18.12f}{:>18.12f}".format(*row))
+        largest = [abs(column - by_hand).max() for column in columns[1:]]
+        print("largest difference: {:>18.1e}{:>18.1e}{:>18.1e}".format(*largest))
+
+
+def errors():
+    """Return steps h and the largest error at 20 points of both differences: arrays of one shape.
+
+    The function is BCE on logits. (MSE has no third derivative, MAE not even a second.)
+    """
+    rng = np.random.default_rng(0)
+    z, y = rng.uniform(-3, 3, (20, 1)), rng.uniform(0, 1, (20, 1))
+    loss, gradient = LOSSES["bce"]
+    exact = gradient(z, y)
+    steps = 10.0 ** np.arange(-12, 0.5, 0.5)
+    sides = [slopes(lambda z: loss(z, y), z, h) for h in steps]
+    forward = np.array([abs(right - exact).max() for _, right in sides])
+    central = np.array([abs((left + right) / 2 - exact).max() for left, right in sides])
+    return steps, forward, central
+
+
+def print_errors():
+    """Print the errors of both differences for each power of ten."""
+    print("\n# The error of a difference: truncation falls with h, rounding rises")
+    print(f"{'h':>8}{'forward':>12}{'central':>12}")
+    for h, *pair in list(zip(*errors()))[::-2]:
+        print("{:>8.0e}{:>12.1e}{:>12.1e}".format(h, *pair))
+
+
+@plt.rc_context(program.SLIDE)
+def plot_errors():
+    """Draw the errors against h, both axes logarithmic; return the figure."""
+    steps, forward, central = errors()
+    figure, axes = plt.subplots()
+    axes.loglog(steps, forward, "o-", color="#0072B2", label="forward difference")
+    axes.loglog(steps, central, "s--", color="#D55E00", label="central difference")
+    for text, place in (
+        ("rounding: slope -1", (3e-12, 3e-8)),
+        ("truncation: slope 1", (8e-6, 3e-5)),
+        ("truncation: slope 2", (1e-2, 1e-9)),
+    ):
+        axes.text(*place, text)
+    axes.set(title="Too large a step truncates, too small a step rounds: the V of differences")
+    axes.set(xlabel="step h (no unit)", ylabel="largest error of 20 slopes (no unit)")
+    axes.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    print("A module, no program. See its errors: python -m manual_grad.gradient_check")

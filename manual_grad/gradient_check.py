@@ -1,0 +1,196 @@
+"""Is a gradient right? It is held against differences of its loss. If it is wrong: how?
+
+    python -m manual_grad.gradient_check            our losses: by hand, engine, torch, differences
+    python -m manual_grad.gradient_check mine.py    your own: exit status 0 if right, 1 if wrong
+
+Your file defines two functions. Both get NumPy arrays of shape (n, 1), float64. `loss(y_pred, y)`
+returns a number. `gradient(y_pred, y)` returns its derivatives with respect to y_pred, an array of
+that shape. Predictions lie between -3 and 3, or between 0 and 1 if the loss isn't finite elsewhere.
+Labels lie between 0 and 1. The exit status is 2 if the file can't be checked.
+"""
+
+import runpy
+import sys
+import traceback
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from manual_grad import finite_differences, program
+from manual_grad.finite_differences import derivative
+from manual_grad.losses import LOSSES
+
+SIZES = 20, 33  # two numbers of points n, so that a factor n is not mistaken for 20
+SHARP = 1e-3  # of the largest slope: a check that sees less than three digits is refused
+FLOAT32 = 16 * 2.0**-24  # of the largest slope: what 16 roundings of float32 explain
+
+
+class Verdict(NamedTuple):
+    """Whether the gradient is right; what it is ("right", "wrong sign", ...); the numbers."""
+
+    right: bool
+    finding: str
+    detail: str
+
+
+def check(loss, gradient):
+    """Return the Verdict: is gradient(y_pred, y) the derivative of loss(y_pred, y)?
+
+    Raises ValueError for a result of another shape, and for a loss that isn't finite or is too
+    rough to be checked. What the two functions raise is passed on.
+    """
+    with np.errstate(all="ignore"):
+        for limits in ((-3, 3), (0.05, 0.95)):
+            data = [points(n, *limits) for n in SIZES]
+            columns = [measure(loss, y_pred, y) for y_pred, y in data]
+            n, y_pred, y, slope, room, kink = (np.concatenate(parts) for parts in zip(*columns))
+            if np.isfinite(room).all():
+                break
+        else:
+            raise ValueError("loss must be finite for predictions and labels between 0 and 1")
+        if not np.median(room) < SHARP * abs(slope).max():
+            raise ValueError("loss is too flat or too rough to check: is it computed in float32?")
+        ours = [call(gradient, "gradient", *pair, pair[0].shape) for pair in data]
+        ours = np.concatenate(ours).ravel()
+
+        wrong = ~(abs(ours - slope) <= room)  # nan is wrong
+        if wrong.any():
+            i = np.nan_to_num(abs(ours - slope) / room, nan=np.inf).argmax()
+            detail = (
+                f"{wrong.sum()} of {wrong.size} elements are wrong. The farthest, of n = {n[i]}: "
+                f"at y_pred = {y_pred[i]:.6g} and y = {y[i]:.6g} it is {ours[i]:.9g}, "
+                f"but should be {slope[i]:.9g} (+- {room[i]:.1e})"
+            )
+            return Verdict(False, finding(ours, n, y_pred, y, slope, room, kink), detail)
+        low, high = limits
+        detail = (
+            f"predictions from {low} to {high}: {(~kink).sum()} elements lie within "
+            f"{room[~kink].max():.1e} of the slope of the loss, {kink.sum()} at a kink between "
+            f"the slopes to its two sides"
+        )
+        return Verdict(True, "right", detail)
+
+
+def points(n, low, high):
+    """Return n predictions and labels of shape (n, 1), some of them equal, some 0 if they may be.
+
+    They are multiples of 2^-20, so that a prediction plus or minus a step is exact.
+    """
+    rng = np.random.default_rng(n)
+    y_pred = np.round(rng.uniform(low, high, (n, 1)) * 2**20) / 2**20
+    y = np.round(rng.uniform(0.05, 0.95, (n, 1)) * 2**20) / 2**20
+    y_pred[:2] = y[:2]
+    if low < 0:
+        y_pred[2], y[3], y[4] = 0, 0, 1
+    return y_pred, y
+
+
+def call(function, name, y_pred, y, shape):
+    """Return function(y_pred, y) in float64. Raises ValueError unless it has this shape."""
+    result = function(y_pred.copy(), y.copy())
+    if result is None or np.shape(result) != shape:
+        got = "None" if result is None else f"shape {np.shape(result)}"
+        wanted = f"the shape of y_pred, {shape}" if shape else "one number"
+        raise ValueError(f"{name} returns {got}, but must return {wanted}")
+    return np.asarray(result, dtype=np.float64)
+
+
+def measure(loss, y_pred, y):
+    """Return six columns of shape (n,): n, y_pred, y, and what `derivative` finds out."""
+    columns = derivative(lambda moved: call(loss, "loss", moved, y, ()), y_pred)
+    return [column.ravel() for column in (np.full(y.shape, y.size), y_pred, y, *columns)]
+
+
+def finding(ours, n, y_pred, y, slope, room, kink):
+    """Say how the gradient `ours` is wrong, as far as the numbers bear it out."""
+    wrong = ~(abs(ours - slope) <= room)
+    if not np.isfinite(ours).all():
+        return "not finite"
+    if not ours.any():
+        return "zero everywhere"
+    signs = {"": 1, "wrong sign": -1}
+    sizes = {"": 1, "twice as large": 2, "half as large": 1 / 2}
+    counts = {"": 1, "not divided by n": n, "divided by n - 1": n / (n - 1)}
+    counts["divided by n twice (once, if the loss is a sum)"] = 1 / n
+    for (sign, a), (size, b), (count, c) in product(*map(dict.items, (signs, sizes, counts))):
+        if (abs(ours / (a * b * c) - slope) <= room).all():
+            return ", ".join(filter(None, (sign, size, count)))
+    if kink[wrong].all():
+        return "right except at the kink"
+    places = {
+        "y_pred = y": y_pred == y,
+        "y_pred < y": y_pred < y,
+        "y_pred > y": y_pred > y,
+        "y_pred = 0": y_pred == 0,
+        "y_pred < 0": y_pred < 0,
+        "y_pred > 0": y_pred > 0,
+        "|y_pred - y| > 1": abs(y_pred - y) > 1,
+    }
+    for name, place in places.items():
+        if np.array_equal(wrong, place):
+            return f"right except where {name}"
+    if (abs(ours - slope) <= room + FLOAT32 * abs(slope).max()).all():
+        return "right to 6 digits: is it computed in float32?"
+    ordered, in_order = ours[np.lexsort((ours, n))], slope[np.lexsort((slope, n))]
+    if (abs(ordered - in_order) <= room[~kink].max()).all():
+        return "right, but in another order"
+    ratios = [(ours / slope)[np.argmax(abs(slope) * (n == size))] for size in SIZES]
+    if (abs(ours / np.repeat(ratios, SIZES) - slope) <= 2 * room).all():
+        by_n = [f"{ratio:.6g} times as large with n = {m}" for ratio, m in zip(ratios, SIZES)]
+        same = abs(ratios[0] - ratios[1]) <= FLOAT32 * abs(ratios[0])
+        return by_n[0].split(" with")[0] if same else ", ".join(by_n)
+    return "wrong in another way"
+
+
+def print_checks():
+    """Print what the check says of our gradients, right as they are and with a mistake."""
+    print("\n# The check at work: our gradients, and some mistakes")
+    mistakes = {
+        "as it is": lambda gradient: gradient,
+        "times -1": lambda gradient: -gradient,
+        "times n": lambda gradient: gradient.size * gradient,
+        "backwards": lambda gradient: gradient[::-1],
+    }
+    for loss_name, (loss, gradient) in LOSSES.items():
+        for name, change in mistakes.items():
+
+            def wrong(y_pred, y, gradient=gradient, change=change):
+                return change(gradient(y_pred, y))
+
+            print(f"{loss_name}, {name:<10}{check(loss, wrong).finding}")
+
+
+def check_file(file):
+    """Print the verdict on a reader's file, and end with its exit status."""
+    try:
+        names = runpy.run_path(file, run_name="mine")
+        for name in ("loss", "gradient"):
+            if not callable(names.get(name)):
+                raise ValueError(f"it must define the function {name}(y_pred, y)")
+        result = check(names["loss"], names["gradient"])
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f", line {frame.lineno}" for frame in frames if frame.filename == file]
+        where, what = file + "".join(lines[-1:]), " ".join(str(error).split())
+        print(f"{where}: {type(error).__name__}: {what}", file=sys.stderr)
+        sys.exit(2)
+    print(f"\n# {file}: is gradient the derivative of loss?")
+    print(f"{result.finding}\n{result.detail}")
+    sys.exit(not result.right)
+
+
+def main(file=None):
+    if file is not None:
+        check_file(file)
+    finite_differences.print_losses()
+    print_checks()
+    finite_differences.print_errors()
+    print("\n# The errors as a picture")
+    program.save_figure(finite_differences.plot_errors(), "gradient_check")
+    program.show_figures()
+
+
+if __name__ == "__main__":
+    settings = dict(nargs="?", help="your file: loss(y_pred, y) and gradient(y_pred, y)")
+    program.run(main, __doc__, [("file", settings)])

@@ -1,0 +1,132 @@
+"""What the learning rate does: five rates for MSE and five for MAE, from too small to too large.
+
+A step is -lr * gradient. All runs take the tutorial's data and start, and 100 epochs.
+
+MSE has a largest stable rate. Its surface is a bowl. Along each of the bowl's two axes, an epoch
+multiplies the distance from the optimum by 1 - lr h. Here h is the axis's curvature, an eigenvalue
+of the Hessian. Beyond lr = 2 / h_max the factor of the steepest axis is below -1: each step
+overshoots farther than the one before, and training diverges.
+
+MAE never diverges: its gradient doesn't grow with the error. But it doesn't fade out near the
+optimum either. So training ends in jumps to and fro: the larger lr, the wider. From about lr = 0.35
+on it jumps between two points, and one of them is the start. Then nothing is learned.
+
+Prints the losses and parameters, and saves figures/learning_rate.png for MSE and
+figures/learning_rate_mae.png for MAE.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from manual_grad import numpy_closed_form, program
+from manual_grad.loss_surface import LABELS, draw_map, losses_at, path
+from manual_grad.published_runs import published_runs
+
+MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
+PARTS_OF_LIMIT = 0.95, 1.05  # a rate just below the largest stable one, and a rate just above
+MAP = np.linspace(0.2, 0.9, 36), np.linspace(-0.1, 1.2, 66), np.arange(0, 1.5, 0.08)
+LOOKS = [
+    dict(color="black", marker="o"),
+    dict(color="#0072B2", marker="s"),
+    dict(color="#009E73", marker="^"),
+    dict(color="#E69F00", marker="D"),
+    dict(color="#D55E00", marker="X"),
+]
+
+
+def hessian(X):
+    """Return the second derivatives of MSE by weight and bias: 2/n sum_i (x_i, 1)^T (x_i, 1)."""
+    features = np.hstack([X, np.ones_like(X)])
+    return 2 / len(X) * features.T @ features
+
+
+def largest_stable_rate(X):
+    """Return 2 / h_max, with h_max the largest eigenvalue of the Hessian."""
+    return 2 / np.linalg.eigvalsh(hessian(X)).max()
+
+
+def mse_rates(X):
+    """Return five rates: too small, the tutorial's, a good one, one below the limit, one above."""
+    limit = largest_stable_rate(X)
+    return [0.001, 0.01, 0.1, *(part * limit for part in PARTS_OF_LIMIT)]
+
+
+def paths_with(rates, run):
+    """Return for each rate the weights and biases from the start on, an array (2, epochs + 1)."""
+    runs = [run._replace(lr=rate) for rate in rates]
+    return [path(one, one.train(numpy_closed_form.train)) for one in runs]
+
+
+def losses_along(run, points):
+    """Return the loss at each point of a path, an array (epochs + 1,)."""
+    X, y = run.X.numpy(), run.y.numpy()
+    return np.array([losses_at(run.loss, X, y, [w], [b]).item() for w, b in points.T])
+
+
+def print_table(run, rates, paths):
+    """Print for each rate the losses after the last two epochs, and where the run ends."""
+    print(
+        f"{'lr':>8}{'loss at start':>16}{'after 99':>12}{'after 100':>12}{'weight':>12}{'bias':>12}"
+    )
+    for rate, points in zip(rates, paths):
+        losses = losses_along(run, points)
+        numbers = *losses[[0, -2, -1]], *points[:, -1]
+        print(f"{rate:>8.4g}{'':>4}" + "".join(f"{number:>12.4g}" for number in numbers))
+
+
+@plt.rc_context(program.SLIDE)
+def plot(run, rates, paths, title):
+    """Draw each rate's losses, and each path over the loss surface; return the Figure."""
+    figure = plt.figure()
+    left, right = figure.subfigures(1, 2, width_ratios=[2, 3])
+    losses = left.subplots()
+    *panels, key = right.subplots(2, 3, sharex=True, sharey=True).flat
+    for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
+        label = f"lr = {rate:.3g}"
+        losses.plot(losses_along(run, points), **look, markevery=10, label=label)
+        draw_map(panel, run.loss, run.X.numpy(), run.y.numpy(), *MAP)
+        panel.plot(*points, color=look["color"], lw=2)
+        panel.plot(*points[:, 0], "o", color="white", mec="black", mew=2, ms=13)
+        panel.plot(*points[:, -1:], **look)
+        panel.set(title=label, xlabel="", ylabel="")
+        panel.set(xlim=MAP[0][[0, -1]], ylim=MAP[1][[0, -1]], xticks=[0.3, 0.5, 0.7])
+    losses.set(yscale="log", xlabel="epoch", ylabel=LABELS[run.loss], title="The losses")
+    panels[2].tick_params(labelbottom=True)  # below it stands the key, no map
+    key.axis("off")
+    key.plot([], [], "o", color="white", mec="black", mew=2, ms=13, label="start")
+    key.plot([], [], "k*", ms=16, label="true parameters")
+    handles = [*losses.lines, *key.lines]
+    key.legend(handles, [handle.get_label() for handle in handles], loc="lower center")
+    right.supxlabel("weight (no unit)", fontsize=16)
+    right.supylabel("bias (no unit)", fontsize=16)
+    figure.suptitle(title)
+    return figure
+
+
+def main():
+    """Train with all rates, print where that leads, and draw it."""
+    run = published_runs()["section 3"]
+    # In float64: rounding then plays no part, not even where a run jumps back to its start.
+    run = run._replace(X=run.X.double(), y=run.y.double(), loss="mse")
+    X = run.X.numpy()
+    limit = largest_stable_rate(X)
+    rates = mse_rates(X)
+    paths = paths_with(rates, run)
+    print("\n# MSE: the largest stable rate")
+    print(f"h_max = {2 / limit:.4f}, the largest stable rate 2 / h_max = {limit:.4f}")
+    print("\n# MSE: five rates, 100 epochs")
+    print_table(run, rates, paths)
+    title = f"MSE: too small a rate crawls, and beyond {limit:.3f} training diverges"
+    program.save_figure(plot(run, rates, paths, title), "learning_rate")
+
+    run = run._replace(loss="mae")
+    paths = paths_with(MAE_RATES, run)
+    print("\n# MAE: five rates, 100 epochs")
+    print_table(run, MAE_RATES, paths)
+    title = "MAE: the larger the rate, the wider the jumps at the end. It never diverges"
+    program.save_figure(plot(run, MAE_RATES, paths, title), "learning_rate_mae")
+    program.show_figures()
+
+
+if __name__ == "__main__":
+    program.run(main, __doc__)

@@ -1,0 +1,139 @@
+"""SGD and Adam by hand beside torch.optim's: the same loop twice, a table, a picture of four paths.
+
+Both loops train the tutorial's line from the tutorial's start, with MSE and in float64. The first
+takes its gradients from the closed form and its optimizer from optimizers.py. The second takes both
+from torch. Prints how far apart they are after each of 1000 epochs and where they end. Saves
+figures/optimizers.png: the first 100 epochs of plain SGD, momentum, Nesterov's variant and Adam.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import nn
+
+from manual_grad import optimizers, program
+from manual_grad.loss_surface import LABELS, TRUE_BIAS, TRUE_WEIGHT, draw_map, losses_at, write
+from manual_grad.losses import mse_gradient
+from manual_grad.published_runs import published_runs
+
+OPTIMIZERS = {
+    "plain SGD": ("SGD", dict(lr=0.01)),
+    "momentum": ("SGD", dict(lr=0.01, momentum=0.9)),
+    "Nesterov": ("SGD", dict(lr=0.01, momentum=0.9, nesterov=True)),
+    "Adam": ("Adam", dict(lr=0.01)),
+    "SGD, more options": ("SGD", dict(lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.01)),
+    "Adam, more options": ("Adam", dict(lr=0.01, betas=(0.8, 0.999), eps=1e-6, weight_decay=0.01)),
+}
+LOOKS = {  # the optimizers of the picture
+    "plain SGD": dict(color="black", marker="o", zorder=3),
+    "momentum": dict(color="#0072B2", marker="s", ls="--"),
+    "Nesterov": dict(color="#56B4E9", marker="^"),
+    "Adam": dict(color="#D55E00", marker="X"),
+}
+MAP = np.linspace(0.28, 0.78, 51), np.linspace(0.08, 0.52, 45), np.arange(0, 0.2, 0.01)
+
+
+def train_by_hand(X, y, weight, bias, name, options, epochs):
+    """Train y = weight * X + bias; return weights and biases from the start on, (2, epochs + 1)."""
+    weight, bias = np.array(weight), np.array(bias)
+    optimizer = getattr(optimizers, name)([weight, bias], **options)
+    points = [(weight.item(), bias.item())]
+
+    for _ in range(epochs):
+        # 1. Forward pass
+        y_pred = weight * X + bias
+
+        # 2. Loss: MSE, of which step 4 needs the gradient only
+
+        # 3. Zero gradients: nothing to do, step 4 makes new ones
+
+        # 4. Backpropagation
+        y_pred_grad = mse_gradient(y_pred, y)
+        weight_grad = (y_pred_grad * X).sum()
+        bias_grad = y_pred_grad.sum()
+
+        # 5. Gradient descent, in place
+        optimizer.step([weight_grad, bias_grad])
+
+        points.append((weight.item(), bias.item()))
+
+    return np.array(points).T
+
+
+def train_by_torch(X, y, weight, bias, name, options, epochs):
+    """Do the same with torch's gradients and torch.optim."""
+    X, y = torch.from_numpy(X), torch.from_numpy(y)
+    weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
+    optimizer = getattr(torch.optim, name)([weight, bias], **options)
+    loss_fn = nn.MSELoss()
+    points = [(weight.item(), bias.item())]
+
+    for _ in range(epochs):
+        # 1. Forward pass
+        y_pred = weight * X + bias
+
+        # 2. Loss
+        loss_value = loss_fn(y_pred, y)
+
+        # 3. Zero gradients
+        optimizer.zero_grad()
+
+        # 4. Backpropagation
+        loss_value.backward()
+
+        # 5. Gradient descent
+        optimizer.step()
+
+        points.append((weight.item(), bias.item()))
+
+    return np.array(points).T
+
+
+def print_table(problem, epochs=1000):
+    """Print how far by hand is from torch, and where both end; return the paths by hand."""
+    print(f"\n# Optimizers by hand and in torch, {epochs} epochs in float64")
+    print(f"{'':<20}{'equal epochs':>13}{'largest diff':>14}{'weight':>10}{'bias':>10}  options")
+    paths = {}
+    for title, (name, options) in OPTIMIZERS.items():
+        paths[title] = by_hand = train_by_hand(*problem, name, options, epochs)
+        by_torch = train_by_torch(*problem, name, options, epochs)
+        equal = (by_hand == by_torch)[:, 1:].all(axis=0).sum()
+        largest = np.abs(by_hand - by_torch).max()
+        weight, bias = by_hand[:, -1]
+        arguments = ", ".join(f"{key}={value}" for key, value in options.items())
+        print(f"{title:<20}{equal:>5} of {epochs}{largest:>14.1e}", end="")
+        print(f"{weight:>10.6f}{bias:>10.6f}  {name}({arguments})")
+    return paths
+
+
+@plt.rc_context(program.SLIDE)
+def plot(X, y, paths, epochs=100):
+    """Draw four paths over the loss surface, and their losses; return the Figure."""
+    figure, (left, right) = plt.subplots(1, 2, width_ratios=[3, 2])
+    draw_map(left, "mse", X, y, *MAP)
+    for title, look in LOOKS.items():
+        points = paths[title][:, : epochs + 1]
+        left.plot(*points, **look, markevery=10, label=title)
+        losses = [losses_at("mse", X, y, [w], [b]).item() for w, b in points.T]
+        right.plot(losses, **look, markevery=10, label=title)
+    write(left, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
+    left.set_title("Paths over the loss surface")
+    left.legend(loc="lower right", title="one marker every 10 epochs")
+    right.set(yscale="log", xlabel="epoch", ylabel=LABELS["mse"], title="The losses")
+    figure.suptitle(f"{epochs} epochs, lr = 0.01: momentum and Adam go farther, and overshoot")
+    return figure
+
+
+def main():
+    """Train with each optimizer by hand and in torch, print the table, and save the picture."""
+    run = published_runs()["section 3"]
+    X, y = run.X.double().numpy(), run.y.double().numpy()
+    paths = print_table((X, y, run.weight, run.bias))
+
+    print("\n# The picture")
+    program.save_figure(plot(X, y, paths), "optimizers")
+    program.show_figures()
+
+
+if __name__ == "__main__":
+    program.run(main, __doc__)

@@ -1,0 +1,77 @@
+"""Programs as beginners start them: by file name, from another folder, with --help, into head."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from programs import ENVIRONMENT, ROOT, SCRIPTS, Programs
+
+FILES = {
+    path.stem: path
+    for folder in ("manual_grad", "beyond")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if path.stem not in ("__init__", "__main__", "manual_grad")
+}
+SOURCES = {name: path.read_text(encoding="utf-8") for name, path in FILES.items()}
+IS_PROGRAM = [name for name, source in SOURCES.items() if "program.run(" in source]
+IS_MODULE = [name for name in FILES if name not in IS_PROGRAM]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Return a function from a program's name and a way to start it to its finished run."""
+    commands = {f"{name}, plain": [FILES[name]] for name in IS_MODULE}
+    for name in IS_PROGRAM:
+        commands[f"{name}, help"] = [FILES[name], "--help"]
+        commands[f"{name}, wrong"] = [FILES[name], "--colour", "red"]
+    programs = Programs(commands, tmp_path_factory.mktemp("programs"))
+    yield lambda name, way: programs.finished(f"{name}, {way}")
+    programs.end()
+
+
+@pytest.mark.parametrize("name", IS_PROGRAM)
+def test_help_prints_what_a_program_does(name, started):
+    run = started(name, "help")
+    assert (run.returncode, run.stderr) == (0, "")
+    what = "optimizer_paths" if name == "optimizers" else name  # its program stands in a file apart
+    assert re.match(r'"""(.*)', SOURCES[what])[1] in run.stdout
+    assert not list(run.folder.iterdir())
+
+
+@pytest.mark.parametrize("name", IS_PROGRAM)
+def test_an_unknown_option_is_refused(name, started):
+    run = started(name, "wrong")
+    assert run.returncode == 2
+    assert "unrecognized arguments: --colour" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("name", IS_MODULE)
+def test_a_module_says_in_one_line_what_to_run(name, started):
+    run = started(name, "plain")
+    assert (run.returncode, run.stderr) == (0, "")
+    [line] = run.stdout.splitlines()
+    assert line.startswith("A module, no program.")
+    command = re.search(r"python (?:-m \w+\.)?(\w+)", line)[1]
+    assert command in IS_PROGRAM or command in SCRIPTS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end another way there")
+@pytest.mark.parametrize("name", ["numpy_closed_form", "compare"])
+def test_output_into_head_ends_without_a_traceback(name, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(FILES[name])],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    process.stdout.readline()
+    process.stdout.close()  # head has read enough
+    assert process.stderr.read() == ""
+    process.wait(timeout=120)
