@@ -183,4 +183,4 @@ def cell(cost, name):
 
 
 if __name__ == "__main__":
-    print("A module, no program. Start with: python -m beyond.benchmark --others")
+    print("This is a module, not a program. Start with: python -m beyond.benchmark --others")

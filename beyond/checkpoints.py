@@ -117,4 +117,4 @@ def check_state_dict(state_dict, expected, source):
 
 
 if __name__ == "__main__":
-    print("A module, no program. See the tutorial's one-line save and load: python 05_save_load.py")
+    print("This is a module, not a program. The tutorial's way: python 05_save_load.py")

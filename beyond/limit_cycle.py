@@ -3,24 +3,21 @@
 The question. From epoch 120 on, the tutorial's 1000-epoch table stands still: train loss 0.0012645,
 test loss 0.0138018. Has the model converged? Does it do ten times worse on unseen data?
 
-Neither. With all data in each step and no momentum, an epoch is a function of the parameters alone.
-So the first state that comes back closes a cycle for good. Here there are two states, A and B. The
+No, twice. Each epoch uses all data, no momentum. So a state (weight, bias) determines the next.
+The first state that comes back closes a cycle for good. Here there are two states, A and B. The
 table shows only even epochs, so it always catches the jump at the same moment. A row's train loss
 is measured before the step (state A), its test loss after it (state B): two different models.
 
 Why it can't end. The MAE's gradient knows the residuals' signs, not their sizes. In section 6, all
 predictions are too high at A: every sign is 1, and the gradient is (mean of x, 1). All are too low
 at B, and the gradient is minus that. So A - lr (mean of x, 1) = B, and B + lr (mean of x, 1) = A.
-However near the optimum, the step is as long as ever: the states lie lr * |(mean of x, 1)| apart.
-Only a smaller lr brings them closer.
+Both steps have the same length: the states lie lr * |(mean of x, 1)| apart.
 
-The way out. A learning-rate schedule, or MSE with a larger lr: schedules.py tells of both.
+The way out. A falling lr (a schedule), or MSE with a larger lr: schedules.py tells of both.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from torch import nn
 
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.losses import mae_gradient
@@ -29,6 +26,7 @@ from manual_grad.published_runs import published_runs
 # isort: split
 # Started by its file name, the program finds `beyond` only now (see manual_grad.py beside it).
 from beyond import schedules
+from beyond.schedules import loss_at
 
 # The tutorials print a row every so many epochs.
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
@@ -42,8 +40,8 @@ def mae_runs():
 def find_cycle(trajectory):
     """Return (first, period): the epoch after which the states repeat, and how many there are.
 
-    The states (weight, bias) after the epochs first, ..., first + period - 1 are all different, and
-    that after first + period equals the first to the bit. Raises ValueError if no state comes back.
+    The states (weight, bias) after epochs first to first + period - 1 all differ. The next state is
+    the first one again, to the bit. Raises ValueError if no state comes back.
     """
     seen = {}
     for epoch, state in enumerate(zip(trajectory.weight.tolist(), trajectory.bias.tolist())):
@@ -63,15 +61,15 @@ def cycle_epochs(trajectory, every):
     return range(row - 1, row - 1 + period)
 
 
+def letter_after(trajectory, epoch, every=EVERY["section 6"]):
+    """Return the letter, "A", "B", ..., of the cycle's state after an epoch."""
+    epochs = cycle_epochs(trajectory, every)
+    return "ABCDEFGH"[(epoch - epochs[0]) % len(epochs)]
+
+
 def state_after(trajectory, epoch):
     """Return the parameters (weight, bias) after an epoch, in the dtype of the run."""
     return trajectory.weight[epoch], trajectory.bias[epoch]
-
-
-def loss_at(state, X, y):
-    """Return the MAE of a state on tensors X, y, as torch computes it."""
-    weight, bias = map(torch.as_tensor, state)
-    return nn.L1Loss()(weight * X + bias, y).item()
 
 
 def gradient_at(state, X, y):
@@ -85,7 +83,8 @@ def gradient_at(state, X, y):
 def print_cycle(name, run, trajectory):
     """Print the cycle of a run, its states, and the row that the table makes of them."""
     first, period = find_cycle(trajectory)
-    print(f"\n# 1. The cycle, {name}: from epoch {first} on, {period} states")
+    print(f"\n# 1. The cycle, {name}: from epoch {first} on, {period} states", end=" ")
+    print("(shown: those around the next printed row)")
     print(f"state{'after epoch':>13}{'weight':>21}{'bias':>21}{'train loss':>24}{'test loss':>24}")
     epochs = cycle_epochs(trajectory, EVERY[name])
     for label, epoch in zip("ABCDEFGH", epochs):
@@ -167,7 +166,8 @@ def plot(run, trajectory, name, scheduled):
         whole.fill_between(epochs[1:], low, high, **look, lw=2.5, label=label)
     whole.text(330, 0.018, "bands: each epoch jumps\nfrom A to B or back")
     whole.text(20, 2e-7, "blocks: the same jumps,\nshorter as lr falls")
-    whole.set(ylim=(1e-8, 30), title="Whole: the table stands still, a schedule doesn't")
+    whole.set(ylim=(1e-8, 30))
+    whole.set_title("Fixed learning rate: jumps forever.\nFalling one: they shrink")
     for axes in (near, whole):
         axes.set(xlabel="epoch", ylabel="loss (MAE, no unit), log scale", yscale="log")
         axes.legend(loc="upper right")
@@ -186,7 +186,7 @@ def main():
     run = runs["section 6"]
     print_amplitudes(run)
     rows = schedules.compare_schedules(run)
-    schedules.print_schedules(run, rows)
+    schedules.print_schedules(run, rows, letter_after)
     schedules.print_mse(run)
 
     print("\n# 5. The picture")

@@ -75,4 +75,4 @@ def progress(text):
 
 
 if __name__ == "__main__":
-    print("A module, no program. Start with: python -m beyond.benchmark")
+    print("This is a module, not a program. Start with: python -m beyond.benchmark")

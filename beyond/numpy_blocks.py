@@ -190,4 +190,4 @@ def cores():
 
 
 if __name__ == "__main__":
-    print("A module, no program. See what an epoch costs: python -m beyond.benchmark")
+    print("This is a module, not a program. See what an epoch costs: python -m beyond.benchmark")

@@ -126,4 +126,4 @@ def progress(epochs, group):
 
 
 if __name__ == "__main__":
-    print("A module, no program. See it at work: python -m beyond.data_parallel")
+    print("This is a module, not a program. See it at work: python -m beyond.data_parallel")

@@ -45,9 +45,9 @@ def cosine(lr, epochs, T_max):
 
 
 SCHEDULES = {
-    "step, 0.1 every 150": (step_decay, "StepLR", dict(step_size=150, gamma=0.1)),
-    "step, 0.1 every 100": (step_decay, "StepLR", dict(step_size=100, gamma=0.1)),
-    "step, 0.5 every 150": (step_decay, "StepLR", dict(step_size=150, gamma=0.5)),
+    "lr times 0.1 every 150 epochs": (step_decay, "StepLR", dict(step_size=150, gamma=0.1)),
+    "lr times 0.1 every 100 epochs": (step_decay, "StepLR", dict(step_size=100, gamma=0.1)),
+    "lr times 0.5 every 150 epochs": (step_decay, "StepLR", dict(step_size=150, gamma=0.5)),
     "exponential, 0.992": (exponential, "ExponentialLR", dict(gamma=0.992)),
     "exponential, 0.98": (exponential, "ExponentialLR", dict(gamma=0.98)),
     "cosine": (cosine, "CosineAnnealingLR", dict(T_max=1000)),
@@ -97,6 +97,12 @@ def train_with_scheduler(run, name, options):
     return np.array(states), np.array(rates)
 
 
+def loss_at(state, X, y):
+    """Return the MAE of a state on tensors X, y, as torch computes it."""
+    weight, bias = map(torch.as_tensor, state)
+    return nn.L1Loss()(weight * X + bias, y).item()
+
+
 def both_losses(run, weight, bias):
     """Return the MAE on the training data and on the test data of a run."""
     X, y, X_test, y_test = (part.numpy() for part in run[:4])
@@ -125,17 +131,21 @@ def choose(rows):
     return min(rows, key=lambda name: rows[name][0])
 
 
-def print_schedules(run, rows):
-    """Print what a constant rate and each schedule end at."""
+def print_schedules(run, rows, letter_after):
+    """Print what a constant rate and each schedule end at.
+
+    `letter_after(trajectory, epoch)` names the state of the cycle after an epoch: "A", "B", ...
+    """
     print(f"\n# 3. Schedules (section 6): losses after {run.epochs} epochs")
-    print(f"{'schedule':<28}{'train loss':>14}{'the same, torch':>18}{'test loss':>14}")
+    print(f"{'schedule':<36}{'train loss':>14}{'the same, torch':>18}{'test loss':>14}")
     constant = run.train(numpy_closed_form.train)
     for epoch in (-1, -2):
         train_loss, test_loss = both_losses(run, constant.weight[epoch], constant.bias[epoch])
-        name = f"constant, {run.lr}, epoch {run.epochs + epoch}"
-        print(f"{name:<28}{train_loss:>14.1e}{'':>18}{test_loss:>14.1e}")
+        state = f"state {letter_after(constant, run.epochs + epoch)}"
+        name = f"constant, {run.lr}, epoch {run.epochs + epoch} ({state})"
+        print(f"{name:<36}{train_loss:>14.1e}{'-':>18}{test_loss:>14.1e}")
     for name, (train_loss, test_loss, torchs, _) in rows.items():
-        print(f"{name:<28}{train_loss:>14.1e}{torchs:>18.1e}{test_loss:>14.1e}")
+        print(f"{name:<36}{train_loss:>14.1e}{torchs:>18.1e}{test_loss:>14.1e}")
     chosen = choose(rows)
     print(f"The smallest train loss chooses: {chosen}. Its test loss is only reported.")
     spacing = np.spacing(run.y_test.numpy().max())
@@ -149,7 +159,7 @@ def curvatures(X):
 
 
 def flattest_kept(run, trajectory):
-    """Return which share of the start's error in the flattest direction an MSE run ends with."""
+    """Return an MSE run's last error divided by its first, both along the flattest direction."""
     _, directions = curvatures(run.X)
     errors = (
         directions[:, 0] @ (np.array(state, float) - (TRUE_WEIGHT, TRUE_BIAS))
@@ -164,7 +174,9 @@ def print_mse(run):
     flattest, steepest = curvatures(run.X)[0]
     limit = 2 / steepest
     print("\n# 4. MSE (section 6): the error shrinks by a constant factor each epoch, 1 - lr h")
-    print(f"curvature h: {flattest:.4f} in the flattest direction, {steepest:.4f} in the steepest")
+    print("curvature h: how fast the slope changes along a direction of the bowl, the loss surface")
+    print(f"{flattest:.4f} in the flattest direction, {steepest:.4f} in the steepest")
+    print("factor: what an epoch multiplies the error along a direction by; beyond -1, it diverges")
     print(f"the largest stable rate, 2 / h of the steepest: {limit:.4f}")
     print(f"{'':>8}{'factor each epoch':>22}   {f'flattest, {run.epochs} epochs':>22}{'MAE':>10}")
     heads = f"{'flattest':>11}{'steepest':>11}   {'expected':>11}{'measured':>11}"
@@ -176,8 +188,11 @@ def print_mse(run):
         shares = f"{expected:>11.1e}{flattest_kept(run, trajectory):>11.1e}"
         losses = both_losses(run, trajectory.weight[-1], trajectory.bias[-1])
         print(f"{lr:>8.4f}{factors}   {shares}" + "".join(f"{loss:>10.1e}" for loss in losses))
-    print("The last rate is 1 % above the limit. At 0.8 only float32's rounding is left.")
+    print(
+        "At 0.8 only float32's rounding is left. The last rate is 1 % above the limit: it diverges."
+    )
+    print("There the steepest direction gets so large that its rounding swamps the flattest.")
 
 
 if __name__ == "__main__":
-    print("A module, no program. See it at work: python -m beyond.limit_cycle")
+    print("This is a module, not a program. See it at work: python -m beyond.limit_cycle")

@@ -1,8 +1,8 @@
 """All trainers side by side, on all the published runs: a table, an explanation, a picture.
 
-Each trainer is held against torch_optim, epoch by epoch: how many of its numbers are equal to the
-bit, how far apart the others are, and why. verdict.py computes each number again and says so, or
-says NOT EXPLAINED. Saves figures/manual_grad.png.
+Each trainer is compared with torch_optim, epoch by epoch: how many of its numbers are equal to the
+bit, how far apart the others are, and why. verdict.py computes each number again to find the
+reason. Where it finds none, it says NOT EXPLAINED. Saves figures/manual_grad.png.
 
 A trainer of your own joins in like this:
 
@@ -19,8 +19,9 @@ import numpy as np
 
 from manual_grad import numpy_autograd, numpy_closed_form, program, tensor_updates, torch_optim
 from manual_grad.losses import mae
-from manual_grad.published_runs import published_runs
-from manual_grad.verdict import COLUMNS, explain, in_float64, in_words, share_of_bound, stack
+from manual_grad.published_runs import print_runs, published_runs
+from manual_grad.trajectory import COLUMNS, by_hand, in_words, parameters_apart, stack
+from manual_grad.verdict import explain, in_float64, in_short, share_of_bound
 
 TRAINERS = {
     "numpy_closed_form": numpy_closed_form.train,
@@ -43,23 +44,17 @@ def train_all(runs):
     return results
 
 
-def by_hand(trajectories):
-    """Return all trajectories but that of torch_optim."""
-    return {trainer: t for trainer, t in trajectories.items() if trainer != "torch_optim"}
-
-
-def print_runs(runs):
-    """Print what goes into each run."""
-    print("\n# The published runs")
-    print(f"{'run':<21}{'points':>6}{'loss':>6}{'lr':>6}{'epochs':>8}{'weight':>12}{'bias':>12}")
-    for name, run in runs.items():
-        start = f"{run.weight:>12.6f}{run.bias:>12.6f}"
-        print(f"{name:<21}{len(run.X):>6}{run.loss:>6}{run.lr:>6}{run.epochs:>8}{start}")
+def print_summary(runs, results):
+    """Print what the tables below come to, and how to read them."""
+    print("\n# In short")
+    trainers = {}
+    for trainer in dict.fromkeys(key for trained in results.values() for key in by_hand(trained)):
+        trainers.setdefault(in_short(runs, results, trainer), []).append(trainer)
+    for words, names in trainers.items():
+        print(f"{', '.join(names)}:\n{words}\n")
     print(
-        "The second tutorial's first two steps are not among them. They train a weight alone, the\n"
-        "trainers here a weight and a bias. 08_training_pipeline.py runs those two.\n\n"
-        "Below, `apart` is the largest difference from torch_optim. `of bound` is the largest one\n"
-        "from float64 at the same parameters, as a share of what float32's roundings can do."
+        "`apart`: the largest difference from torch_optim. `of bound`: the error against an exact\n"
+        "computation, divided by the largest error that rounding can cause. Below 1: only rounding."
     )
 
 
@@ -101,16 +96,6 @@ def looks(trainers):
     return styles | {"torch_optim": dict(color="black", marker=".", lw=2, ms=5, ls="--", zorder=3)}
 
 
-def parameters_apart(trajectories):
-    """Return for each trainer by hand how far weight or bias is from torch_optim's: (epochs,)."""
-    columns = COLUMNS["parameters"]
-    reference = stack(trajectories["torch_optim"], columns)
-    return {
-        trainer: np.abs(stack(trajectory, columns) - reference).max(axis=0)
-        for trainer, trajectory in by_hand(trajectories).items()
-    }
-
-
 def plot_paths(axes, runs, results):
     """Draw the path of each trainer over the MAE of the tutorial's line, from both its starts."""
     X, y = runs["section 6"].X.numpy(), runs["section 6"].y.numpy()
@@ -128,6 +113,9 @@ def plot_paths(axes, runs, results):
             axes.plot(*path, **look, label=trainer)
             end = [column[-1] for column in path]
             axes.plot(*end, "X", color="black", mec="white", ms=14, label="end", zorder=4)
+        left, down = (0.03, 0.16) if name == "section 3" else (0, 0.05)
+        place, line = (end[0] - left, end[1] - down), dict(arrowstyle="-", lw=2)
+        axes.annotate(f"end, {name}", end, place, ha="center", va="top", arrowprops=line)
         axes.text(run.weight - 0.02, run.bias, f"start, {name}", ha="right")
         largest = max(largest, *(apart.max() for apart in parameters_apart(trajectories).values()))
     words = "all on one path" if largest == 0 else f"at most {largest:.0e} apart"
@@ -144,12 +132,11 @@ def plot_losses(axes, name, run, trajectories):
         error = np.abs(trajectory.loss - right)
         axes.plot(error, **looks(trajectories)[trainer] | dict(ls=""))
         within = within and (error <= bound).all()
-    axes.plot(bound, color="0.5", label="most that rounding can do")
+    axes.plot(bound, color="0.5", label="most that rounding can cause")
     axes.set_yscale("log")
-    axes.set_title(
-        f"{name}: {'losses right up to' if within else 'a loss wrong by more than'} rounding"
-    )
-    axes.set(xlabel="epoch", ylabel="off float64\n(no unit)")
+    below, beyond = "all errors below what rounding can cause", "a loss wrong by more than rounding"
+    axes.set_title(f"{name}:\n{below if within else beyond}")
+    axes.set(xlabel="epoch", ylabel="error of the loss\n(no unit)")
 
 
 def plot_steps(axes, name, run, trajectories):
@@ -171,9 +158,9 @@ def plot_comparison(runs, results):
     """Draw the paths, the losses of section 3 and the parameters of the last run."""
     figure, axes = plt.subplot_mosaic([["paths", "losses"], ["paths", "steps"]])
     plot_paths(axes["paths"], runs, results)
-    plot_losses(axes["losses"], "Section 3", runs["section 3"], results["section 3"])
+    plot_losses(axes["losses"], "section 3", runs["section 3"], results["section 3"])
     custom = "pipeline, custom"
-    plot_steps(axes["steps"], "Second tutorial, its own class", runs[custom], results[custom])
+    plot_steps(axes["steps"], custom, runs[custom], results[custom])
     handles = {}
     for panel in axes.values():
         for handle, label in zip(*panel.get_legend_handles_labels()):
@@ -185,6 +172,7 @@ def plot_comparison(runs, results):
 def main():
     runs = published_runs()
     results = train_all(runs)
+    print_summary(runs, results)
     print_runs(runs)
     for name, trajectories in results.items():
         print_comparison(name, runs[name], trajectories)

@@ -197,4 +197,4 @@ class Tensor:
 
 
 if __name__ == "__main__":
-    print("A module, no program. See it train: python -m manual_grad.compare")
+    print("This is a module, not a program. See it train: python -m manual_grad.compare")

@@ -3,8 +3,8 @@
     forward difference    (f(x + h) - f(x)) / h              leaves out h / 2 f''(x) + ...
     central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
 
-What is left out, the truncation, grows with h: with slope 1 or 2 where both axes are logarithmic.
-The rounding of f, about 1.1e-16 of it, is divided by h: it falls with slope -1. Together they make
+The truncation is what is left out. It grows with h: on two logarithmic axes, with slope 1 or 2.
+The rounding of f, about 1.1e-16 of f, is divided by h: it falls with slope -1. Together they make
 a V. At its bottom the forward difference is right to about 7 digits, the central one to 10.
 """
 
@@ -38,11 +38,11 @@ def slopes(function, x, h):
 def derivative(function, x):
     """Return the derivative for each element of x, how far off it may be, and where kinks are.
 
-    The derivative is the central difference. A second one, with half the step, tells how far off it
-    is: half the step leaves a quarter of the truncation, so twice the change is more than all of
-    it. Half the step also halves the jump from left to right slope. What it doesn't halve is the
-    jump at a kink: there, each slope from the left to the right one is a subgradient. A kink beside
-    x, but nearer than the step, makes the room larger, never too small.
+    The derivative is the central difference. A second one, with half the step, shows its error:
+    half the step leaves a quarter of the truncation, so twice the change is a bound. Without a
+    kink, half the step also halves the jump between left and right slope. At a kink the jump stays,
+    and each slope between the two is a subgradient. A kink near x, but not at x, makes the error
+    bound (room) larger, never too small.
     """
     left, right = slopes(function, x, STEP)
     near_left, near_right = slopes(function, x, STEP / 2)
@@ -54,12 +54,30 @@ def derivative(function, x):
     return central, room + jump / 2, jump / 2 > room
 
 
+def points(n, low, high):
+    """Return n predictions and labels of shape (n, 1), some of them equal, some 0 if they may be.
+
+    They are multiples of 2^-20, so that a prediction plus or minus a step is exact.
+    """
+    rng = np.random.default_rng(n)
+    y_pred = np.round(rng.uniform(low, high, (n, 1)) * 2**20) / 2**20
+    y = np.round(rng.uniform(0.05, 0.95, (n, 1)) * 2**20) / 2**20
+    y_pred[:2] = y[:2]
+    if low < 0:
+        y_pred[2], y[3], y[4] = 0, 0, 1
+    return y_pred, y
+
+
 def print_losses():
     """Print the gradient of each loss by hand, by the engine, by torch and by differences."""
-    import torch  # It takes two seconds. Who only wants a difference needn't wait for it.
+    import torch  # imported here because it takes two seconds
 
     from manual_grad import torch_optim
 
+    print("\n# Two differences: a step h away, how much has the function changed?")
+    print("forward difference: (f(x + h) - f(x)) / h, a step to one side")
+    print("central difference: (f(x + h) - f(x - h)) / (2 h), a step to both; `differences` below")
+    print("kink: a corner of the function; the slope to its left is not the slope to its right")
     rng = np.random.default_rng(0)
     y_pred, y = rng.uniform(-3, 3, (20, 1)), rng.uniform(0, 1, (20, 1))
     for name, (loss, gradient) in LOSSES.items():
@@ -80,7 +98,7 @@ def print_losses():
 def errors():
     """Return steps h and the largest error at 20 points of both differences: arrays of one shape.
 
-    The function is BCE on logits. (MSE has no third derivative, MAE not even a second.)
+    The function is BCE on logits. (MSE's third derivative is 0. So is MAE's second, off the kink.)
     """
     rng = np.random.default_rng(0)
     z, y = rng.uniform(-3, 3, (20, 1)), rng.uniform(0, 1, (20, 1))
@@ -96,6 +114,8 @@ def errors():
 def print_errors():
     """Print the errors of both differences for each power of ten."""
     print("\n# The error of a difference: truncation falls with h, rounding rises")
+    print("truncation: what a straight line through two points misses of a curve between them")
+    print("rounding: the last digits of f, wrong as ever, weigh more in a smaller difference\n")
     print(f"{'h':>8}{'forward':>12}{'central':>12}")
     for h, *pair in list(zip(*errors()))[::-2]:
         print("{:>8.0e}{:>12.1e}{:>12.1e}".format(h, *pair))
@@ -114,11 +134,13 @@ def plot_errors():
         ("truncation: slope 2", (1e-2, 1e-9)),
     ):
         axes.text(*place, text)
-    axes.set(title="Too large a step truncates, too small a step rounds: the V of differences")
+    axes.set_title(
+        "The slope from two points: a large step misses the curve, a tiny one drowns in rounding"
+    )
     axes.set(xlabel="step h (no unit)", ylabel="largest error of 20 slopes (no unit)")
     axes.legend()
     return figure
 
 
 if __name__ == "__main__":
-    print("A module, no program. See its errors: python -m manual_grad.gradient_check")
+    print("This is a module, not a program. See its errors: python -m manual_grad.gradient_check")

@@ -85,11 +85,13 @@ def print_table(run):
 def print_numbers(run):
     """Print loss, gradients and step, each in three ways."""
     print("\n# The first epoch: loss, gradients and step, in three ways")
+    print("differences: change a parameter a little, and see how much the loss changes.\n")
     print("{:<17}{:<28}{:>14}{:>14}{:>14}".format("", "", "by hand", "autograd", "differences"))
     for row, *numbers in zip(ROWS, by_hand(run), by_autograd(run), by_differences(run)):
         print("{:<17}{:<28}{:>14.9f}{:>14.9f}{:>14.9f}".format(*row, *numbers))
     print(
-        "\nThe first two are float32: near 0.39, its numbers are 3e-8 apart. The third is float64."
+        "\nThe first two columns are float32, which keeps about 7 digits; the third is float64,\n"
+        "with about 16. So they may differ from the 8th digit on."
     )
 
 
@@ -106,16 +108,19 @@ def plot_residuals(run):
     for axis, (when, parameters) in zip(axes, panels.items()):
         _, _, y_pred, residual, sign, _ = table(X, y, *parameters)
         axis.plot(X, y_pred, color="black", label="predictions")
-        for value, color, marker, style in ((-1, BLUE, "v", "-"), (1, ORANGE, "^", "--")):
+        for value, color, marker, style, words in (
+            (-1, BLUE, "v", "-", "below 0 (prediction too low)"),
+            (1, ORANGE, "^", "--", "above 0 (prediction too high)"),
+        ):
             some = sign == value
-            label = f"residual {'below' if value < 0 else 'above'} 0: {some.sum()}"
+            label = f"data point, residual {words}: {some.sum()}"
             axis.vlines(X[some], y[some], y_pred[some], color, style, lw=2.5)
             axis.plot(X[some], y[some], marker, color=color, label=label)
         gradient = (sign * X).mean(), sign.mean()
         axis.set_title("{}\ngradient: weight {:.3f}, bias {:.3f}".format(when, *gradient))
         axis.set(xlabel="X (no unit)")
-        axis.legend()
-    axes[0].set(ylabel="y (no unit)")
+        axis.legend(loc="upper left").set_in_layout(False)  # else the panels shrink
+    axes[0].set(ylabel="y (no unit)", ylim=(0.05, 1.08))  # room for the legends
     return figure
 
 

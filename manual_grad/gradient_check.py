@@ -1,4 +1,4 @@
-"""Is a gradient right? It is held against differences of its loss. If it is wrong: how?
+"""Is a gradient right? Compare it with finite differences of its loss. If it is wrong, say how.
 
     python -m manual_grad.gradient_check            our losses: by hand, engine, torch, differences
     python -m manual_grad.gradient_check mine.py    your own: exit status 0 if right, 1 if wrong
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manual_grad import finite_differences, program
-from manual_grad.finite_differences import derivative
+from manual_grad.finite_differences import derivative, points
 from manual_grad.losses import LOSSES
 
 SIZES = 20, 33  # two numbers of points n, so that a factor n is not mistaken for 20
@@ -58,37 +58,29 @@ def check(loss, gradient):
         if wrong.any():
             i = np.nan_to_num(abs(ours - slope) / room, nan=np.inf).argmax()
             detail = (
-                f"{wrong.sum()} of {wrong.size} elements are wrong. The farthest, of n = {n[i]}: "
-                f"at y_pred = {y_pred[i]:.6g} and y = {y[i]:.6g} it is {ours[i]:.9g}, "
-                f"but should be {slope[i]:.9g} (+- {room[i]:.1e})"
+                f"{wrong.sum()} of {wrong.size} test points are wrong (two sets, of {SIZES[0]} and "
+                f"{SIZES[1]}). The farthest, in the set of {n[i]}: at y_pred = {y_pred[i]:.6g} "
+                f"and y = {y[i]:.6g} it is {ours[i]:.9g}, but should be {slope[i]:.9g} "
+                f"(+- {room[i]:.1e})"
             )
             return Verdict(False, finding(ours, n, y_pred, y, slope, room, kink), detail)
         low, high = limits
         detail = (
-            f"predictions from {low} to {high}: {(~kink).sum()} elements lie within "
-            f"{room[~kink].max():.1e} of the slope of the loss, {kink.sum()} at a kink between "
-            f"the slopes to its two sides"
+            f"predictions from {low} to {high}: {(~kink).sum()} test points lie within "
+            f"{room[~kink].max():.1e} of the slope of the loss, {kink.sum()} at a kink (a corner "
+            f"of the loss) between the slopes to its two sides"
         )
         return Verdict(True, "right", detail)
 
 
-def points(n, low, high):
-    """Return n predictions and labels of shape (n, 1), some of them equal, some 0 if they may be.
-
-    They are multiples of 2^-20, so that a prediction plus or minus a step is exact.
-    """
-    rng = np.random.default_rng(n)
-    y_pred = np.round(rng.uniform(low, high, (n, 1)) * 2**20) / 2**20
-    y = np.round(rng.uniform(0.05, 0.95, (n, 1)) * 2**20) / 2**20
-    y_pred[:2] = y[:2]
-    if low < 0:
-        y_pred[2], y[3], y[4] = 0, 0, 1
-    return y_pred, y
-
-
 def call(function, name, y_pred, y, shape):
     """Return function(y_pred, y) in float64. Raises ValueError unless it has this shape."""
-    result = function(y_pred.copy(), y.copy())
+    try:
+        result = function(y_pred.copy(), y.copy())
+    except TypeError as error:
+        if error.__traceback__.tb_next is None:  # the call itself failed, nothing inside it
+            raise TypeError(f"{error}: it is called as {name}(y_pred, y)") from None
+        raise
     if result is None or np.shape(result) != shape:
         got = "None" if result is None else f"shape {np.shape(result)}"
         wanted = f"the shape of y_pred, {shape}" if shape else "one number"
@@ -143,6 +135,16 @@ def finding(ours, n, y_pred, y, slope, room, kink):
     return "wrong in another way"
 
 
+def sentence(verdict):
+    """Return what a Verdict found as a sentence that starts with RIGHT or WRONG."""
+    if verdict.right:
+        return "RIGHT: the gradient is the derivative of the loss."
+    words = "is " + verdict.finding.replace("as large", "as large as it should be")
+    words = words.replace("is wrong sign, ", "has the wrong sign, and is ")
+    words = words.replace("is wrong sign", "has the wrong sign")
+    return f"WRONG: the gradient {words}" + "." * (not words.endswith("?"))
+
+
 def print_checks():
     """Print what the check says of our gradients, right as they are and with a mistake."""
     print("\n# The check at work: our gradients, and some mistakes")
@@ -154,11 +156,8 @@ def print_checks():
     }
     for loss_name, (loss, gradient) in LOSSES.items():
         for name, change in mistakes.items():
-
-            def wrong(y_pred, y, gradient=gradient, change=change):
-                return change(gradient(y_pred, y))
-
-            print(f"{loss_name}, {name:<10}{check(loss, wrong).finding}")
+            verdict = check(loss, lambda *data, f=gradient, change=change: change(f(*data)))
+            print(f"{loss_name}, {name:<11}{sentence(verdict)}")
 
 
 def check_file(file):
@@ -171,12 +170,16 @@ def check_file(file):
         result = check(names["loss"], names["gradient"])
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        lines = [f", line {frame.lineno}" for frame in frames if frame.filename == file]
-        where, what = file + "".join(lines[-1:]), " ".join(str(error).split())
+        here = [frame for frame in frames if frame.filename == file][-1:]
+        where = file + "".join(f", line {frame.lineno}" for frame in here)
+        what = " ".join(str(error).split())
+        inside = here and here[0].name != "<module>"
+        if inside and isinstance(error, TypeError | AttributeError):
+            what += " (y_pred and y are NumPy arrays, not tensors)"
         print(f"{where}: {type(error).__name__}: {what}", file=sys.stderr)
         sys.exit(2)
     print(f"\n# {file}: is gradient the derivative of loss?")
-    print(f"{result.finding}\n{result.detail}")
+    print(f"{sentence(result)}\n{result.detail}")
     sys.exit(not result.right)
 
 

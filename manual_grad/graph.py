@@ -1,11 +1,11 @@
-"""The engine's graph of the first loss, node by node, beside the closed form.
+"""The engine's graph of the first loss, node by node, beside the gradient by a formula.
 
     weight -> weight * X -> y_pred -> residual -> |residual| -> loss
                   X         bias      y
 
 Each arrow is an operation of the engine. Forward, values flow from the parameters to the loss.
 Backward, gradients flow from the loss to the parameters. On its way back each is multiplied by the
-slope of the operation. Worked out on paper, these products are the closed form.
+slope of the operation. Worked out on paper, these products are the formula (the closed form).
 """
 
 import matplotlib.pyplot as plt
@@ -62,9 +62,10 @@ def last(array):
 
 def print_nodes(run):
     """Print the graph from the loss back to the parameters."""
-    print("\n# The engine's graph of (weight * X + bias - y).abs().mean(), from the loss back")
+    print("\n# The graph of our own small autograd (engine.py): each operation is a node")
+    print("The loss is (weight * X + bias - y).abs().mean(). Read from the loss back.")
     print(f"Of a node with {run.X.numel()} elements, that of the last point is shown.\n")
-    head = ("node", "value", "gradient", "closed form", "", "largest diff.")
+    head = ("node", "value", "gradient", "by formula", "", "largest diff.")
     print("{:<12}{:>12}{:>12}  {:<17}{:>10}{:>15}".format(*head))
     for name, value, gradient, formula, closed_form in reversed(nodes(run)):
         numbers = last(value), last(gradient), formula, last(closed_form)
@@ -124,4 +125,4 @@ def draw_arrow(axes, start, end, color, style):
 
 
 if __name__ == "__main__":
-    print("A module, no program. See its numbers: python -m manual_grad.first_epoch")
+    print("This is a module, not a program. See its numbers: python -m manual_grad.first_epoch")

@@ -76,4 +76,4 @@ LOSSES = {
 }
 
 if __name__ == "__main__":
-    print("A module, no program. See its gradients checked: python -m manual_grad.gradient_check")
+    print("This is a module, not a program. See it checked: python -m manual_grad.gradient_check")

@@ -59,4 +59,4 @@ def show_figures():
 
 
 if __name__ == "__main__":
-    print("A module, no program. Start with: python -m manual_grad.compare")
+    print("This is a module, not a program. Start with: python -m manual_grad.compare")

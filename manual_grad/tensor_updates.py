@@ -56,4 +56,4 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
 
 
 if __name__ == "__main__":
-    print("A module, no program. See all trainers at work: python -m manual_grad.compare")
+    print("This is a module, not a program. See it at work: python -m manual_grad.compare")

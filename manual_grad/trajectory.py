@@ -23,6 +23,43 @@ class Trajectory(NamedTuple):
     bias: np.ndarray
 
 
+COLUMNS = {
+    "parameters": ["weight", "bias"],
+    "gradients": ["weight_grad", "bias_grad"],
+    "loss": ["loss"],
+}
+
+
+def stack(trajectory, columns):
+    """Return some columns of a Trajectory as one array of shape (number of columns, epochs)."""
+    return np.stack([getattr(trajectory, name) for name in columns])
+
+
+def by_hand(trajectories):
+    """Return all trajectories but that of torch_optim."""
+    return {trainer: t for trainer, t in trajectories.items() if trainer != "torch_optim"}
+
+
+def parameters_apart(trajectories):
+    """Return for each trainer by hand how far weight or bias is from torch_optim's: (epochs,)."""
+    columns = COLUMNS["parameters"]
+    reference = stack(trajectories["torch_optim"], columns)
+    return {
+        trainer: np.abs(stack(trajectory, columns) - reference).max(axis=0)
+        for trainer, trajectory in by_hand(trajectories).items()
+    }
+
+
+def in_words(epochs):
+    """Return the epochs that are True: "epoch 4", "epochs 0 to 10", "67 epochs from 2 to 99"."""
+    where = np.flatnonzero(epochs)
+    first, last, count = where[0], where[-1], len(where)
+    if count == 1:
+        return f"epoch {first}"
+    from_to = f"{first} to {last}"
+    return f"epochs {from_to}" if count == last - first + 1 else f"{count} epochs from {from_to}"
+
+
 def as_trajectory(rows, dtype):
     """Return one row (loss, weight_grad, bias_grad, weight, bias) for each epoch as a Trajectory.
 
@@ -71,7 +108,7 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
 
 
 def check_values(name, values):
-    """Return X or y as an array; raise unless it is one of floats, of shape (n, 1)."""
+    """Return X or y as an array. Raise unless it holds floats and has shape (n, 1)."""
     if hasattr(values, "numpy") and not isinstance(values, type):
         values = values.numpy(force=True)  # a tensor: detached, and copied from a GPU
     if not isinstance(values, np.ndarray):
@@ -84,4 +121,7 @@ def check_values(name, values):
 
 
 if __name__ == "__main__":
-    print("A module, no program. See five columns of it: python -m manual_grad.compare")
+    print(
+        "This is a module, not a program. Every trainer returns what it defines: "
+        "python -m manual_grad.compare"
+    )

@@ -10,8 +10,8 @@ itself, without the other:
   difference; a fused multiply-add, torch.optim's step on most CPUs, rounds once. One of the two
   must hold in all epochs.
 
-What fails is NOT EXPLAINED. Two runs that pass differ for two reasons only: a mean was added up in
-another order, or a step was rounded in another way. `explain` says which, and in which epochs.
+What fails is NOT EXPLAINED. Two runs that pass differ for two reasons only, which `explain` names:
+a mean was added up in another order, or a step was rounded in another way.
 
 Sources: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapters 2 to 4; Boldo and
 Melquiond, "Emulation of FMA and Correctly Rounded Sums" (2008).
@@ -19,18 +19,9 @@ Melquiond, "Emulation of FMA and Correctly Rounded Sums" (2008).
 
 import numpy as np
 
+from manual_grad.trajectory import COLUMNS, in_words, parameters_apart, stack
+
 U = 2.0**-24  # one float32 rounding changes a number by at most this share of it
-
-COLUMNS = {
-    "loss": ["loss"],
-    "gradients": ["weight_grad", "bias_grad"],
-    "parameters": ["weight", "bias"],
-}
-
-
-def stack(trajectory, columns):
-    """Return some columns of a Trajectory as one array of shape (number of columns, epochs)."""
-    return np.stack([getattr(trajectory, name) for name in columns])
 
 
 def parameters_before(run, trajectory):
@@ -142,16 +133,6 @@ def share_of_bound(run, trajectory, columns):
     return max(float((error / right[name][1]).max()) for name, error in errors.items())
 
 
-def in_words(epochs):
-    """Return the epochs that are True: "epoch 4", "epochs 0 to 10", "67 epochs from 2 to 99"."""
-    where = np.flatnonzero(epochs)
-    first, last, count = where[0], where[-1], len(where)
-    if count == 1:
-        return f"epoch {first}"
-    from_to = f"{first} to {last}"
-    return f"epochs {from_to}" if count == last - first + 1 else f"{count} epochs from {from_to}"
-
-
 def explain(run, ours, theirs, group):
     """Say why a group of columns of our Trajectory is, or isn't, that of torch_optim, `theirs`."""
     columns, gradients = COLUMNS[group], COLUMNS["gradients"]
@@ -177,20 +158,38 @@ def explain(run, ours, theirs, group):
             "a gradient rounded in another order": parted & other_gradient,
         }
         reasons = " and ".join(reason for reason, epochs in reasons.items() if epochs.any())
-        words = f"{in_words(differ)}: {reasons}"
-    else:
-        reasons = {
-            "same parameters, a mean rounded in another order": differ & ~other_start,
-            "other parameters": differ & other_start,
-        }
-        words = "; ".join(
-            f"{in_words(epochs)}: {reason}" for reason, epochs in reasons.items() if epochs.any()
-        )
-    if differ.all():
-        return words
-    end = int(np.flatnonzero(differ)[-1]) + 1
-    return words + (f"; equal from {end} on" if differ[:end].all() else "; equal in the others")
+        return f"{reasons} ({in_words(differ)})"
+    reasons = {
+        "a mean rounded in another order": differ & ~other_start,
+        "the parameters already differ": differ & other_start,
+    }
+    return "; ".join(
+        f"{reason} ({in_words(epochs)})" for reason, epochs in reasons.items() if epochs.any()
+    )
+
+
+def in_short(runs, results, trainer):
+    """Return in a few lines how a trainer compares with torch_optim over all runs."""
+    wrong, differ, reasons = [], [], set()
+    for name, run in runs.items():
+        ours, theirs = (results[name].get(key) for key in (trainer, "torch_optim"))
+        words = {group: explain(run, ours, theirs, group) for group in COLUMNS if ours}
+        if not ours or "NOT EXPLAINED" in "".join(words.values()):
+            wrong.append(name)
+            continue
+        apart = parameters_apart(results[name])[trainer]
+        if apart.any():
+            epochs = f"{(apart > 0).sum()} of {run.epochs} epochs"
+            differ.append(f"In {name!r} they differ in {epochs}, by {apart.max():.1e} at most.")
+        parts = f"{words['gradients']}; {words['loss']}".split("; ")
+        reasons |= {part.split(" (")[0] for part in parts} - {"equal to the bit"}
+    if wrong:
+        return f"NOT EXPLAINED in {len(wrong)} of {len(runs)} runs: {'; '.join(wrong)}."
+    equal = f"in every epoch of {len(runs) - len(differ)} of {len(runs)} runs."
+    first = f"weight and bias are equal to torch_optim's, to the bit, {equal}"
+    why = f"Where losses or gradients differ: {'; '.join(sorted(reasons))}." if reasons else ""
+    return "\n".join([first, *differ, why or "Losses and gradients are equal to the bit."])
 
 
 if __name__ == "__main__":
-    print("A module, no program. See its verdicts: python -m manual_grad.compare")
+    print("This is a module, not a program. See its verdicts: python -m manual_grad.compare")

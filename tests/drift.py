@@ -93,8 +93,7 @@ def make(rows):
     from published_numbers import SECTIONS, Section
 
     about = header()
-    kind = "{machine}, torch {torch_capability}, NumPy {numpy_simd}".format(**about)
-    kind += "" if about["gpu"] == "none" else f", {about['gpu']}"
+    kind = kind_of(about)
     expected = expected_rows(kind)
     by_name = {(row["table"], row["name"]): row for row in rows}
     names = [("published", str(section)) for section in SECTIONS if section.figures()]
@@ -119,6 +118,12 @@ def make(rows):
         "to_the_bit": sum(row["bits"] for row in published),
     }
     return {"header": about, "kind": kind, "rows": report, "figures": figures}
+
+
+def kind_of(about):
+    """Return the kind of machine that a header tells of: what a row may depend on."""
+    kind = "{machine}, torch {torch_capability}, NumPy {numpy_simd}".format(**about)
+    return kind if about["gpu"] == "none" else f"{kind}, {about['gpu']}"
 
 
 def expected_rows(kind):

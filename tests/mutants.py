@@ -19,10 +19,10 @@ import gc
 import importlib.machinery
 import multiprocessing
 import os
-import random
 import resource
 import signal
 import sys
+import zlib
 from collections import Counter, deque
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -42,8 +42,8 @@ TESTS = {
     "manual_grad.tensor_updates": TRAINERS,
     "manual_grad.torch_optim": TRAINERS,
     "manual_grad.trajectory": TRAINERS,
-    "manual_grad.published_runs": "test_mutants_caught test_trainers_published test_compare "
-    "test_limit_cycle",
+    "manual_grad.published_runs": "test_mutants_caught test_trainers_published "
+    "test_recovered_starts",
     "manual_grad.engine": f"test_engine* {TRAINERS}",
     "manual_grad.optimizers": "test_mutants_caught test_optimizers",
     "manual_grad.verdict": "test_mutants_caught test_rounding test_verdict test_planted_faults",
@@ -170,9 +170,8 @@ def chosen(module, everything):
     if everything:
         return made
     equivalent = read_equivalent()
-    names = [name for name in made if name not in equivalent]
-    picked = set(random.Random(module).sample(names, min(SAMPLE, len(names))))
-    return {name: made[name] for name in names if name in picked}
+    sample = sorted(made, key=lambda name: zlib.crc32(name.encode()))[:SAMPLE]
+    return {name: made[name] for name in made if name in sample and name not in equivalent}
 
 
 def main():

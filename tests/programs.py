@@ -115,7 +115,8 @@ def be_the_program(command, folder, log, turns):
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
         sys.argv = command
         program = Path(command[0])
-        elsewhere = [path for path in sys.path if not Path(path).is_relative_to(ROOT)]
+        own = ROOT, ROOT / "tests"  # not .venv, which stands in ROOT too
+        elsewhere = [path for path in sys.path if Path(path) not in own]
         if program.suffix == ".py":
             sys.path[:] = [str(program.parent), *elsewhere]
             runpy.run_path(command[0], run_name="__main__")

@@ -131,9 +131,9 @@ SCHEDULE_RATE = 1000 * 4 * 1.1e-16 * 0.01
 # of at most 1, and 3 roundings of parameters below 1 are added.
 SCHEDULE_FLOAT64 = 1000 * (SCHEDULE_RATE + 3 * 1.1e-16)
 
-# Where a run under "step, 0.1 every 150" settles. 1e-7 is the last rate that moves a bias of 0.3,
-# whose rounding steps are 2^-25. The states lie 1e-7 * (0.39, 1) apart: 1.4e-7 in a prediction at
-# x = 1. Parameters, prediction and label have 6 roundings of 2^-25: 1.8e-7.
+# Where a run under "lr times 0.1 every 150 epochs" settles. 1e-7 is the last rate that moves a bias
+# of 0.3, whose rounding steps are 2^-25. The states lie 1e-7 * (0.39, 1) apart: 1.4e-7 in a
+# prediction at x = 1. Parameters, prediction and label have 6 roundings of 2^-25: 1.8e-7.
 SETTLED = 3.3e-7
 
 # The mean of at most 40 float32 residuals of at most 0.7, added up in any order, each rounded four
@@ -201,3 +201,10 @@ HUBER_FLOAT64 = 100 * 5 * 2.0**-53
 # The place of a panel at 100 and at 200 pixels an inch, in pixels of the first: what stands beside
 # a panel (tick labels, axis label, title) is each laid out in whole pixels of either.
 WHOLE_PIXELS = 3
+
+# --- planted faults and mutants
+
+# X and y of the published runs, at most 10, against float64. Those of the pipeline are exact. The
+# others are at most 1.2: torch.arange may round its step, 100 times 2^-31; X, the product and y
+# are rounded, by 2^-24 at most. Four roundings of 2^-24 are more than all of these.
+DATA_OF_A_RUN = 4 * 2.0**-24

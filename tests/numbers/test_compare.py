@@ -184,3 +184,53 @@ def test_a_readers_trainer_that_diverges_is_named(rows_of):
     for name, line in zip(diverged, said, strict=True):
         assert line.startswith(f"NOT EXPLAINED: mine on {name}: training is no longer finite in ")
         assert tables[name] == []
+
+
+# --- the summary
+
+
+def test_the_summary_counts_what_the_tables_show(run_program, results):
+    output, _ = run_program()
+    summary = "\n".join(sections(output)["In short"])
+    assert list(sections(output))[0] == "In short"
+    trainers = {
+        t for line in summary.splitlines() if line[-1:] == ":" for t in line[:-1].split(", ")
+    }
+    assert trainers == set(compare.by_hand(compare.TRAINERS))
+    for trainer in trainers:
+        said = verdict.in_short(RUNS, results, trainer)
+        assert said in summary
+        first, *differ, _ = said.splitlines()
+        apart = {}
+        for name in RUNS:
+            ours, theirs = (np.stack(results[name][t][3:]) for t in (trainer, "torch_optim"))
+            if (ours != theirs).any():
+                apart[name] = (ours != theirs).any(axis=0).sum(), np.abs(ours - theirs).max()
+        assert first.endswith(f"in every epoch of {len(RUNS) - len(apart)} of {len(RUNS)} runs.")
+        assert differ == [
+            f"In {name!r} they differ in {count} of {RUNS[name].epochs} epochs, "
+            f"by {far:.1e} at most."
+            for name, (count, far) in apart.items()
+        ]
+
+
+def test_the_summary_of_a_copy_of_torch_optim_finds_no_difference(results):
+    same = {
+        name: trajectories | {"mine": trajectories["torch_optim"]}
+        for name, trajectories in results.items()
+    }
+    first, last = verdict.in_short(RUNS, same, "mine").splitlines()
+    assert first.endswith(f"in every epoch of {len(RUNS)} of {len(RUNS)} runs.")
+    assert last == "Losses and gradients are equal to the bit."
+
+
+def test_the_summary_of_a_wrong_trainer_praises_nothing(results):
+    wrong = {
+        name: trajectories | {"mine": trajectories["torch_optim"]}
+        for name, trajectories in results.items()
+    }
+    good = wrong["exercise"]["mine"]
+    wrong["exercise"]["mine"] = good._replace(bias_grad=2 * good.bias_grad)
+    del wrong["section 3"]["mine"]  # it diverged there
+    said = verdict.in_short(RUNS, wrong, "mine")
+    assert said == f"NOT EXPLAINED in 2 of {len(RUNS)} runs: section 3; exercise."

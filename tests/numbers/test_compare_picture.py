@@ -56,6 +56,10 @@ def test_the_picture_says_what_is_seen(results):
     assert {*compare.TRAINERS, "end", "true parameters"} <= {
         text.get_text() for text in figure.legends[0].get_texts()
     }
+    ends = {"end, section 3", "end, section 6"}
+    assert ends <= {text.get_text() for text in figure.axes[0].texts}
+    assert figure.axes[1].get_title() == "section 3:\nall errors below what rounding can cause"
+    assert figure.axes[2].get_title().startswith("pipeline, custom:\n")
     assert all(a.get_title() and a.get_xlabel() and a.get_ylabel() for a in figure.axes)
     texts = [text for text in figure.findobj(plt.Text) if text.get_text()]
     assert min(text.get_fontsize() for text in texts) >= 14

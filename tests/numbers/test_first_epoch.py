@@ -124,7 +124,7 @@ def test_the_graph_has_torchs_value_and_gradient_at_each_node(run):
 def test_the_printed_graph_goes_from_the_loss_back(output):
     printed = rows_of(output, "loss  ", 5)  # of the table above
     assert len(printed) == 5
-    lines = rows_of(output[output.index("# The engine's graph") :], "loss  ", 7)
+    lines = rows_of(output[output.index("# The graph of our own small autograd") :], "loss  ", 7)
     for line, row in zip(lines, reversed(graph.nodes(RUN)), strict=True):
         name, value, gradient, formula, closed_form = row
         assert line[0] == name
@@ -183,3 +183,17 @@ def test_the_text_of_each_picture_is_legible_from_afar(plot):
     texts = [text for text in figure.findobj(first_epoch.plt.Text) if text.get_text()]
     assert min(text.get_fontsize() for text in texts) >= 14
     assert figure.get_size_inches().tolist() == [13.33, 7.5]
+
+
+def test_the_legend_counts_the_data_points_of_each_sign():
+    words = ("below 0 (prediction too low)", "above 0 (prediction too high)")
+    for axes, run in zip(first_epoch.plot_residuals(RUN).axes, (RUN, LATER), strict=True):
+        counts = [(table(run)[4] == sign).sum() for sign in (-1, 1)]
+        labels = [f"data point, residual {text}: {n}" for text, n in zip(words, counts)]
+        _, *drawn = (text.get_text() for text in axes.get_legend().get_texts())
+        assert drawn == labels
+
+
+def test_the_numbers_say_what_differences_are_and_how_many_digits_count(output):
+    assert "\ndifferences: change a parameter a little, and see how much the loss" in output
+    assert "float32, which keeps about 7 digits; the third is float64" in output

@@ -153,8 +153,10 @@ def test_one_wrong_element_is_named_with_its_numbers(name):
     verdict = check(loss, wrong)
     assert verdict[:2] == (False, "wrong in another way")
     right = gradient(y_pred, y)[7, 0]
-    assert "1 of 53 elements are wrong" in verdict.detail
-    assert f"n = {n}: at y_pred = {y_pred[7, 0]:.6g} and y = {y[7, 0]:.6g}" in verdict.detail
+    assert "1 of 53 test points are wrong (two sets, of 20 and 33)" in verdict.detail
+    assert (
+        f"in the set of {n}: at y_pred = {y_pred[7, 0]:.6g} and y = {y[7, 0]:.6g}" in verdict.detail
+    )
     assert f"it is {right + 1e-4:.9g}, but should be {right:.5g}" in verdict.detail
 
 
@@ -192,3 +194,25 @@ def test_what_cant_be_checked_is_refused(loss, gradient, message):
 def test_what_the_functions_raise_is_passed_on():
     with pytest.raises(ZeroDivisionError):
         check(LOSSES["mse"][0], lambda y_pred, y: 1 / 0)
+
+
+SENTENCES = {
+    "wrong sign": "WRONG: the gradient has the wrong sign.",
+    "wrong sign, not divided by n": (
+        "WRONG: the gradient has the wrong sign, and is not divided by n."
+    ),
+    "half as large, not divided by n": (
+        "WRONG: the gradient is half as large as it should be, not divided by n."
+    ),
+    "right, but in another order": "WRONG: the gradient is right, but in another order.",
+    "right to 6 digits: is it computed in float32?": (
+        "WRONG: the gradient is right to 6 digits: is it computed in float32?"
+    ),
+}
+
+
+@pytest.mark.parametrize("finding", SENTENCES)
+def test_a_finding_becomes_a_sentence(finding):
+    assert finding in MISTAKES
+    said = gradient_check.sentence(gradient_check.Verdict(False, finding, ""))
+    assert said == SENTENCES[finding]

@@ -173,3 +173,11 @@ def test_the_distance_is_proportional_to_the_learning_rate():
         assert period == 2
         expected = rate * np.hypot(run.X.double().mean().item(), 1)
         assert abs(distance - expected) <= CYCLE_DISTANCE * np.sqrt(2)
+
+
+def test_the_letter_after_any_epoch_is_that_of_its_state(trajectories):
+    trajectory = trajectories["section 6"]
+    a, b = states_of("section 6", trajectories)
+    for epoch in (*range(116, 126), 998, 999):
+        state = {"A": a, "B": b}[limit_cycle.letter_after(trajectory, epoch)]
+        assert limit_cycle.state_after(trajectory, epoch) == state

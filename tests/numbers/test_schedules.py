@@ -83,11 +83,11 @@ def test_the_train_loss_chooses_and_the_test_loss_has_no_say():
 def test_the_chosen_schedule_settles_at_float32s_rounding_and_a_fast_decay_stops_short():
     ends = {name: losses_at_the_end(by_hand(RUN, name)[1]) for name in schedules.SCHEDULES}
     chosen = schedules.choose(ends)
-    assert chosen == "step, 0.1 every 150"
+    assert chosen == "lr times 0.1 every 150 epochs"
     assert max(ends[chosen]) <= SETTLED
     without = losses_at_the_end(RUN.train(numpy_closed_form.train))
     for name, (train_loss, _) in ends.items():
-        too_fast = name in ("step, 0.1 every 100", "exponential, 0.98")
+        too_fast = name in ("lr times 0.1 every 100 epochs", "exponential, 0.98")
         assert (train_loss > without[0]) == too_fast, name
 
 
@@ -141,7 +141,9 @@ def test_above_the_largest_stable_rate_mse_diverges_and_below_it_converges():
 
 def test_the_mse_table_shows_each_rate_beside_what_the_curvatures_say(capsys):
     schedules.print_mse(RUN)
-    *_, at_001, at_01, at_08, above, _ = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr().out
+    assert "\ncurvature h: how fast the slope changes along a direction of the bowl" in output
+    *_, at_001, at_01, at_08, above, _, _ = output.splitlines()
     assert at_001.split()[:5] == ["0.0100", "0.99908", "0.97681", "4.0e-01", "4.0e-01"]
     assert at_01.split()[:4] == ["0.1000", "0.99081", "0.76811", "9.7e-05"]
     assert at_08.split()[:4] == ["0.8000", "0.92645", "-0.85509", "6.6e-34"]
@@ -151,14 +153,14 @@ def test_the_mse_table_shows_each_rate_beside_what_the_curvatures_say(capsys):
 def test_the_schedules_table_shows_both_trainers_losses_and_names_the_chosen(capsys):
     _, trajectory = by_hand(RUN, "cosine")
     rows = {"slow": (0.25, 0.5, 0.125, trajectory), "quick": (0.5, 0.25, 0.5, trajectory)}
-    schedules.print_schedules(RUN, rows)
+    schedules.print_schedules(RUN, rows, lambda trajectory, epoch: f"of epoch {epoch}")
     output = capsys.readouterr().out.splitlines()
     constant = RUN.train(numpy_closed_form.train)
     for line, epoch in zip(output[3:5], (999, 998)):
         losses = schedules.both_losses(RUN, constant.weight[epoch], constant.bias[epoch])
-        assert line.split() == ["constant,", "0.01,", "epoch", str(epoch)] + [
-            f"{loss:.1e}" for loss in losses
-        ]
+        name = f"constant, 0.01, epoch {epoch} (state of epoch {epoch})"
+        train_loss, test_loss = (f"{loss:.1e}" for loss in losses)
+        assert line.split() == [*name.split(), train_loss, "-", test_loss]
     assert output[5].split() == ["slow", "2.5e-01", "1.2e-01", "5.0e-01"]
     assert output[7] == "The smallest train loss chooses: slow. Its test loss is only reported."
     assert "are 6e-08 apart" in output[8]

@@ -88,19 +88,19 @@ def test_the_reason_and_its_epochs_are_named():
     once = run.train(as_on_another_cpu("one by one", "once"))
     reverse = run.train(as_on_another_cpu("from the end", "twice"))
     assert verdicts(run, twice, once) == {
-        "loss": "epoch 9: other parameters; equal in the others",
-        "gradients": "epochs 9 to 10: other parameters; equal in the others",
-        "parameters": "epochs 0 to 10: our step rounds twice, torch_optim's once; equal from 11 on",
+        "loss": "the parameters already differ (epoch 9)",
+        "gradients": "the parameters already differ (epochs 9 to 10)",
+        "parameters": "our step rounds twice, torch_optim's once (epochs 0 to 10)",
     }
     assert verdict.explain(run, once, twice, "parameters") == (
-        "epochs 0 to 10: our step rounds once, torch_optim's twice; equal from 11 on"
+        "our step rounds once, torch_optim's twice (epochs 0 to 10)"
     )
     assert verdicts(run, reverse, twice) == {
-        "loss": "21 epochs from 33 to 96: same parameters, a mean rounded in another order; "
-        "14 epochs from 1 to 25: other parameters; equal in the others",
-        "gradients": "epoch 0: same parameters, a mean rounded in another order; "
-        "12 epochs from 1 to 25: other parameters; equal in the others",
-        "parameters": "epochs 0 to 24: a gradient rounded in another order; equal from 25 on",
+        "loss": "a mean rounded in another order (21 epochs from 33 to 96); "
+        "the parameters already differ (14 epochs from 1 to 25)",
+        "gradients": "a mean rounded in another order (epoch 0); "
+        "the parameters already differ (12 epochs from 1 to 25)",
+        "parameters": "a gradient rounded in another order (epochs 0 to 24)",
     }
     assert set(verdicts(run, twice, twice).values()) == {"equal to the bit"}
 

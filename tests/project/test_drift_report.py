@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import drift
 import pytest
@@ -150,3 +151,20 @@ def test_the_report_is_written_as_json_and_into_junit(tmp_path, parallel):
 
     only = run_python("-m", "pytest", "-q", "test_one.py", "--collect-only", folder=tmp_path)
     assert "drift report" not in only.stdout
+
+
+@pytest.mark.skipif(
+    not drift.expected_rows(drift.kind_of(drift.header())), reason="the page shows a known machine"
+)
+def test_the_lines_that_testing_md_shows_are_lines_of_a_report(runs):
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)[1]
+    lines = []
+    for section in SECTIONS:
+        if str(section) in shown:
+            got = section.numbers_in(runs(section.program).stdout)
+            lines += drift.row_lines(
+                drift_row(section, "cpu", got) | {"status": "as expected"}, True
+            )
+    assert len(lines) == 3
+    assert [line for line in lines if line not in shown.splitlines()] == []

@@ -19,7 +19,10 @@ def test_without_a_file_all_losses_are_shown_and_checked(tmp_path, monkeypatch, 
         assert max(float(engine), float(torch)) <= THREE_GRADIENTS
         assert 0 < float(differences) <= CENTRAL_DIFFERENCE
     for name in LOSSES:
-        assert f"{name}, as it is  right\n{name}, times -1  wrong sign\n" in output
+        right = f"{name}, as it is   RIGHT: the gradient is the derivative of the loss.\n"
+        assert f"{right}{name}, times -1   WRONG: the gradient has the wrong sign.\n" in output
+    for word in ("forward difference: ", "central difference: ", "kink: ", "truncation: "):
+        assert f"\n{word}" in output
 
 
 MINE = """
@@ -37,8 +40,16 @@ def gradient(y_pred, y):
 @pytest.mark.parametrize(
     ("returned", "status", "text"),
     [
-        ("np.sign(y_pred - y) / len(y)", 0, "right\npredictions from -3 to 3"),
-        ("np.sign(y - y_pred) / len(y)", 1, "wrong sign\n49 of 53 elements are wrong"),
+        (
+            "np.sign(y_pred - y) / len(y)",
+            0,
+            "RIGHT: the gradient is the derivative of the loss.\npredictions from -3",
+        ),
+        (
+            "np.sign(y - y_pred) / len(y)",
+            1,
+            "WRONG: the gradient has the wrong sign.\n49 of 53 test points are wrong (two sets, of",
+        ),
     ],
 )
 def test_the_program_checks_a_file(returned, status, text, tmp_path):
@@ -62,6 +73,10 @@ def test_the_program_checks_a_file(returned, status, text, tmp_path):
         (MINE.format("1 / 0"), ", line 8: ZeroDivisionError: division by zero"),
         (MINE.format("np.dot(y, y)"), ", line 8: ValueError: shapes (20,1) and (20,1) not aligned"),
         (MINE.format("missing"), ", line 8: NameError: name 'missing' is not defined"),
+        (MINE.format("y.abs()"), "'abs' (y_pred and y are NumPy arrays, not tensors)"),
+        (MINE.format("y.size()"), "not callable (y_pred and y are NumPy arrays, not tensors)"),
+        (MINE.replace("t(y_pred", "t(X, y_pred"), "'y': it is called as gradient(y_pred, y)"),
+        ("1 + ''", ", line 1: TypeError: unsupported operand type(s) for +: 'int' and 'str'\n"),
         ("import sys\nsys.exit()", ", line 2: SystemExit"),
     ],
 )

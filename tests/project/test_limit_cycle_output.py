@@ -32,7 +32,10 @@ def test_a_cycle_of_three_states_is_shown_as_one(capsys):
     limit_cycle.print_cycle("section 6", RUNS["section 6"], trajectory)
     limit_cycle.print_explanation("section 6", RUNS["section 6"], trajectory)
     output = capsys.readouterr().out
-    assert "section 6: from epoch 0 on, 3 states" in output
+    assert (
+        "section 6: from epoch 0 on, 3 states (shown: those around the next printed row)\n"
+        in output
+    )
     assert output.count("\n    C  ") == 2
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from programs import ENVIRONMENT, ROOT, SCRIPTS, Programs
+from programs import ENVIRONMENT, ROOT, SCRIPTS, Programs, run_python
 
 FILES = {
     path.stem: path
@@ -54,7 +54,7 @@ def test_a_module_says_in_one_line_what_to_run(name, started):
     run = started(name, "plain")
     assert (run.returncode, run.stderr) == (0, "")
     [line] = run.stdout.splitlines()
-    assert line.startswith("A module, no program.")
+    assert line.startswith("This is a module, not a program. ")
     command = re.search(r"python (?:-m \w+\.)?(\w+)", line)[1]
     assert command in IS_PROGRAM or command in SCRIPTS
 
@@ -75,3 +75,11 @@ def test_output_into_head_ends_without_a_traceback(name, tmp_path):
     process.stdout.close()  # head has read enough
     assert process.stderr.read() == ""
     process.wait(timeout=120)
+
+
+def test_python_m_beyond_names_the_programs_there(tmp_path):
+    run = run_python("-m", "beyond", folder=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    [line] = run.stdout.splitlines()
+    named = re.findall(r"beyond\.(\w+)", line)
+    assert sorted(named) == sorted(n for n in IS_PROGRAM if FILES[n].parent.name == "beyond")

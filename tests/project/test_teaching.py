@@ -233,7 +233,11 @@ def test_a_factor_taken_out_of_losses_is_found_by_both_programs(monkeypatch, cap
     broken = mutant("manual_grad", "losses", source, monkeypatch)
     monkeypatch.setattr(gradient_check, "LOSSES", {"mse": broken.LOSSES["mse"]})
     gradient_check.print_checks()
-    assert re.search(r"^mse, as it is +half as large$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(
+        r"^mse, as it is +WRONG: the gradient is half as large as it should be\.$",
+        capsys.readouterr().out,
+        re.MULTILINE,
+    )
 
     trainer = mutant("manual_grad", "numpy_closed_form", sources["numpy_closed_form"], monkeypatch)
     monkeypatch.setitem(compare.TRAINERS, "numpy_closed_form", trainer.train)
