@@ -5,10 +5,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from problems import noisy_line
 from published_numbers import PUBLISHED
 from tolerances import DATA_OF_A_RUN
 
-from manual_grad import autograd_function, finite_differences, gradient_check, verdict
+from beyond import numpy_blocks
+from manual_grad import (
+    autograd_function,
+    finite_differences,
+    gradient_check,
+    tensor_updates,
+    torch_optim,
+    verdict,
+)
 from manual_grad.losses import mse, mse_gradient
 from manual_grad.numpy_closed_form import START, train
 from manual_grad.published_runs import published_runs
@@ -86,6 +95,14 @@ def test_the_largest_numbers_and_a_rate_of_0_are_taken():
     assert train(X, X, 0.5, 0.0, lr=0).weight[-1] == np.float32(0.5)
 
 
+@pytest.mark.parametrize("trainer", [tensor_updates, torch_optim])
+def test_tensors_that_require_gradients_are_taken(trainer):
+    run = RUNS["pipeline, custom"]
+    X, y = (values.clone().requires_grad_() for values in (run.X, run.y))
+    ours, theirs = run._replace(X=X, y=y).train(trainer.train), run.train(trainer.train)
+    np.testing.assert_array_equal(ours, theirs)
+
+
 def test_the_function_of_torch_names_the_argument_of_another_shape():
     y_pred, y = torch.ones(3, 1), torch.ones(2, 1)
     with pytest.raises(ValueError, match=r"y has shape .*2, 1.* y_pred's, .*3, 1"):
@@ -107,6 +124,14 @@ def test_a_step_that_is_larger_than_its_parameter_is_rounded_once(theta, sign):
     assert verdict.rounded_once(np.float32(theta), grad, lr) == right
 
 
+def test_the_bound_on_a_mean_is_that_of_its_additions_and_three_roundings_and_one():
+    """Of 40 terms that are 1 or -1 to the bit: their signs are known in epoch 0."""
+    run = RUNS["section 3"]
+    _, bound = verdict.in_float64(run, run.train(train))["bias_grad"]
+    k = 40 - 1 + 3 + 1
+    assert bound[0] == k * 2.0**-24 / (1 - k * 2.0**-24)
+
+
 def test_the_share_of_the_bound_is_that_of_the_farthest_number():
     run = RUNS["section 3"]
     trajectory = run.train(train)
@@ -122,6 +147,27 @@ def test_a_factor_that_depends_on_n_is_found(power):
     found = gradient_check.check(mse, lambda y_pred, y: y.size**power * mse_gradient(y_pred, y))
     factors = [f"{n**power:.6g} times as large with n = {n}" for n in gradient_check.SIZES]
     assert found.finding == ", ".join(factors)
+
+
+@pytest.mark.parametrize("place", ["y_pred < 0", "y_pred > 0", "y_pred < y", "y_pred > y"])
+def test_a_mistake_on_one_side_gets_its_name(place):
+    def gradient(y_pred, y):
+        wrong = eval(place, dict(y_pred=y_pred, y=y))
+        return mse_gradient(y_pred, y) + wrong
+
+    assert gradient_check.check(mse, gradient).finding == f"right except where {place}"
+
+
+def test_the_terms_of_a_long_block_are_added_up_in_16_rows():
+    orders_differ = 0
+    for seed in range(10):
+        X, y, weight, bias = noisy_line(4096, np.float32, seed=seed)
+        terms = np.sign(np.float32(weight) * X + np.float32(bias) - y) * X
+        in_rows = np.add.reduce(np.add.reduce(terms.reshape(16, -1)))
+        one = numpy_blocks.train(X, y, weight, bias, epochs=1)
+        assert one.weight_grad[0] == in_rows / np.float32(4096)
+        orders_differ += in_rows != np.add.reduce(terms.ravel())
+    assert orders_differ > 0
 
 
 def test_the_room_around_a_slope_is_1000_roundings_divided_by_the_step():

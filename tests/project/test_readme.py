@@ -50,9 +50,13 @@ def test_each_script_and_module_stands_in_the_readme():
 
 def test_what_the_readme_shows_of_the_first_command_is_what_it_prints(runs):
     shown = re.search(r"^```text\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)[1]
-    printed = runs("03_train").stdout.splitlines()
+    printed = runs("03_train").stdout
+
+    def words(text):  # Python 3.12 prints an OrderedDict with other brackets
+        return [re.findall(r"[-\w.]+", line) for line in text.splitlines()]
+
     if X86:
-        assert [line for line in shown.splitlines() if line not in [*printed, "..."]] == []
+        assert [line for line in words(shown) if line not in [*words(printed), ["..."]]] == []
 
 
 def test_the_table_of_the_five_steps_quotes_the_files():
