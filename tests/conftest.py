@@ -68,11 +68,14 @@ def drift(record_property):
     return lambda row: record_property(f"drift {row['table']} {row['name']}", json.dumps(row))
 
 
-def pytest_configure():
-    """End with one line where torch or NumPy is older than the tests need."""
+def pytest_configure(config):
+    """End with one line where torch or NumPy is too old, or the report can't be written."""
     line = versions.too_old(torch=torch.__version__, NumPy=np.__version__)
     if line:
         raise pytest.UsageError(line)
+    file = config.option.drift
+    if file and not Path(file).absolute().parent.is_dir():
+        raise pytest.UsageError(f"--drift {file}: there is no such folder to write to")
 
 
 def pytest_addoption(parser):

@@ -2,7 +2,7 @@
 
     python -m pytest --drift FILE           writes the report to FILE as JSON
     python tests/drift.py OLD NEW           prints what differs between two such files; exits with 1
-                                            if anything does
+                                            if a row does, with 2 if a file is no report
     python tests/drift.py --expect FILE     makes the rows of FILE the expected ones of its kind of
                                             machine, in tests/baseline.json
 
@@ -31,6 +31,7 @@ import numpy as np
 BASELINE = Path(__file__).parent / "baseline.json"
 TORCH_THREADS = None  # what the header says, where the tests have changed torch's own number
 COMPARED = ("total", "equal", "bits_total", "bits", "steps", "value")
+EXACTLY = (*COMPARED, "difference", "first")  # what two builds are compared by
 
 
 def float32_steps(a, b):
@@ -168,7 +169,9 @@ def as_lines(report):
     ]
     moved = sum(row["status"] == "MOVED" for row in report["rows"])
     if known:
-        lines.append(f"{moved} rows moved from what is expected of: {report['kind']}")
+        lost = sum(row["status"] == "DID NOT RUN" for row in report["rows"])
+        lost = f", {lost} did not run" if lost else ""
+        lines.append(f"{moved} rows moved{lost}. Expected of: {report['kind']}")
     else:
         lines.append(
             f"A machine of this kind is first seen, nothing to compare with: {report['kind']}"
@@ -221,7 +224,7 @@ def compare(old, new):
     moved = False
     for name in sorted(before | after):
         a, b = (
-            {key: rows.get(name, {}).get(key) for key in COMPARED if key in rows.get(name, {})}
+            {key: rows[name][key] for key in EXACTLY if key in rows.get(name, {})}
             or {"status": "did not run"}
             for rows in (before, after)
         )
@@ -272,7 +275,10 @@ def read(path):
         report = json.loads(Path(path).read_text(encoding="utf-8"))
         report["header"], report["rows"], report["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f"drift.py: {path} is no drift report that pytest --drift wrote: {error!r}")
+        print(
+            f"drift.py: {path} is no report that pytest --drift wrote: {error!r}", file=sys.stderr
+        )
+        sys.exit(2)
     return report
 
 
