@@ -22,7 +22,10 @@ plot_predictions = import_module("01_data").plot_predictions
 
 
 class LinearRegressionModel(nn.Module):
-    """The straight line y = weights * x + bias, with two parameters of shape (1,), float32."""
+    """The straight line y = weights * x + bias, with two parameters of shape (1,), float32.
+
+    Almost everything in PyTorch is an nn.Module. Small modules are put together to larger ones.
+    """
 
     def __init__(self):
         super().__init__()
@@ -32,6 +35,7 @@ class LinearRegressionModel(nn.Module):
         self.bias = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # The formula of linear regression: one weight for the one feature, and a bias.
         return self.weights * x + self.bias
 
 
@@ -49,6 +53,8 @@ if __name__ == "__main__":
     torch.manual_seed(42)
     model_0 = LinearRegressionModel()
 
+    # parameters() yields each nn.Parameter that the module has collected. Training will move these
+    # two random values towards 0.7 and 0.3.
     print("\n# 2. Build model: parameters of the untrained model")
     pprint(list(model_0.parameters()))
 
@@ -69,7 +75,8 @@ if __name__ == "__main__":
     print(f"Number of predictions made: {len(y_preds)}")
     print(f"Predicted values:\n{y_preds}")
 
-    # The model guesses: it has seen no training data yet.
+    # Numbers in columns say little again. The picture shows that the model guesses: its predictions
+    # lie far below the test data, because it has seen no training data yet.
     plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
     plt.title("The untrained model: its predictions are a guess")
     Path("figures").mkdir(exist_ok=True)

@@ -28,11 +28,10 @@ class LinearRegressionModelV2(nn.Module):
 
 
 if __name__ == "__main__":
-    print("\n# 6. All together: PyTorch version")
+    print("\n# 6. All together: PyTorch version and device")
     print(torch.__version__)
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    print("\n# 6. All together: device")
     print(f"Using device: {device}")
 
     ### 6.1 Data
@@ -57,9 +56,8 @@ if __name__ == "__main__":
     ### 6.2 Building a model
     torch.manual_seed(42)
     model_1 = LinearRegressionModelV2()
-    print("\n# 6.2 Build model: the layers")
+    print("\n# 6.2 Build model: the layers, and the state_dict of the untrained model")
     print(model_1)
-    print("\n# 6.2 Build model: state_dict of the untrained model")
     pprint(model_1.state_dict())
 
     # A new model lies on the CPU. Its .to() moves the parameters in place.

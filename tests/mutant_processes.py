@@ -9,10 +9,10 @@ from collections import Counter
 
 import pytest
 
-# Of the tests of all trainers, a module needs those of the trainer that uses it.
+# Of the tests of all trainers, a module needs those of the trainer that uses it; "" means all.
 TRAINER = {name: name for name in ("numpy_autograd", "tensor_updates", "torch_optim")}
-TRAINER |= {"engine": "numpy_autograd", "numpy_blocks": "numpy_blocks"}
-ALL_TRAINERS = {*TRAINER.values(), "numpy_closed_form"}
+TRAINER |= {"engine": "numpy_autograd", "numpy_blocks": "numpy_blocks", "trajectory": ""}
+ALL_TRAINERS = {*filter(None, TRAINER.values()), "numpy_closed_form"}
 SHARED = {"results", "reference", "references"}  # fixtures of a file that take their time
 
 

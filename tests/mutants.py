@@ -38,12 +38,13 @@ TESTS = {
     "manual_grad.numpy_autograd": TRAINERS,
     "manual_grad.tensor_updates": TRAINERS,
     "manual_grad.torch_optim": TRAINERS,
-    "manual_grad.trajectory": TRAINERS,
+    "manual_grad.trajectory": f"{TRAINERS} test_verdict test_compare",
     "manual_grad.published_runs": "test_mutants_caught test_trainers_published "
     "test_recovered_starts",
     "manual_grad.engine": f"test_engine* {TRAINERS}",
     "manual_grad.optimizers": "test_mutants_caught test_optimizers",
-    "manual_grad.verdict": "test_mutants_caught test_rounding test_verdict test_planted_faults",
+    "manual_grad.verdict": "test_mutants_caught test_rounding test_verdict test_planted_faults "
+    "test_compare",
     "manual_grad.gradient_check": "test_mutants_caught test_gradient_check",
     "manual_grad.finite_differences": "test_mutants_caught test_finite_differences "
     "test_gradient_check",

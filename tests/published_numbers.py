@@ -45,7 +45,8 @@ HEADINGS = {
     ("workflow_notebook", "06_all_together"): {
         "6_data": "6.1 Data: the first ten features X and labels y",
         "6_split": "6.1 Data: lengths of X_train, y_train, X_test, y_test",
-        "6_initial_parameters": "6.2 Build model: state_dict of the untrained model",
+        "6_initial_parameters": "6.2 Build model: "
+        "the layers, and the state_dict of the untrained model",
         "6_training": "6.3 Training: losses",
         "6_learned_parameters": "6.3 Training: learned parameters",
         "6_true_parameters": "6.3 Training: true parameters",

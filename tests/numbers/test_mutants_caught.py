@@ -149,6 +149,39 @@ def test_a_factor_that_depends_on_n_is_found(power):
     assert found.finding == ", ".join(factors)
 
 
+@pytest.mark.parametrize("n", gradient_check.SIZES)
+@pytest.mark.parametrize(("low", "high"), [(-3, 3), (0.05, 0.95)])
+def test_the_points_of_a_check_are_what_they_should_be(n, low, high):
+    y_pred, y = finite_differences.points(n, low, high)
+    assert y_pred.shape == y.shape == (n, 1)
+    for values in (y_pred, y):
+        assert (values * 2**20 % 1 == 0).all()
+    assert np.flatnonzero(y_pred == y).tolist() == [0, 1]
+    assert y_pred[2:].min() < low + (high - low) / 4 < high - (high - low) / 4 < y_pred.max()
+    assert low <= y_pred.min() < y_pred.max() <= high
+    special = {2: y_pred[2, 0] == 0, 3: y[3, 0] == 0, 4: y[4, 0] == 1}
+    assert set(special.values()) == {low < 0}
+    assert 0.05 <= y[5:].min() < 0.25 < 0.75 < y[5:].max() <= 0.95
+
+
+@pytest.mark.parametrize(("share", "sharp"), [(0.7, True), (1.4, False)])
+def test_a_check_that_sees_less_than_three_digits_is_refused(share, sharp):
+    """A constant adds to the size of a loss, and so to the room around its slopes."""
+    steepest = max(
+        abs(mse_gradient(*finite_differences.points(n, -3, 3))).max() for n in gradient_check.SIZES
+    )
+    constant = share * 1e-3 * steepest * finite_differences.STEP / finite_differences.ROUNDING
+
+    def check():
+        return gradient_check.check(lambda y_pred, y: mse(y_pred, y) + constant, mse_gradient)
+
+    if sharp:
+        assert check().right
+    else:
+        with pytest.raises(ValueError, match="loss is too flat or too rough to check"):
+            check()
+
+
 @pytest.mark.parametrize("place", ["y_pred < 0", "y_pred > 0", "y_pred < y", "y_pred > y"])
 def test_a_mistake_on_one_side_gets_its_name(place):
     def gradient(y_pred, y):
