@@ -37,11 +37,11 @@ from manual_grad.trajectory import as_trajectory, check_arguments
 # their time waiting for each other there.
 BLOCK = 131_072
 
-# The terms of a block stand in this many rows, unless it is short. Adding up the rows takes 15
+# The terms of a block stand in this many rows, unless it is short. Adding up the rows takes 31
 # additions for each column. np.add.reduce adds up the columns pairwise. For 128 numbers,
-# its longest chain is 15 + 3 + 7 = 25 additions. Each doubling adds one: 8,192 columns take 31.
-ROWS, SHORT = 16, 1_024
-LONGEST_CHAIN = 15 + 31
+# its longest chain is 15 + 3 + 7 = 25 additions. Each doubling adds one: 4,096 columns take 30.
+ROWS, SHORT = 32, 1_024
+LONGEST_CHAIN = 31 + 30
 
 # as_trajectory names the epoch where that happens. NumPy keeps the setting by thread.
 QUIET = {"over": "ignore", "invalid": "ignore"}

@@ -55,7 +55,7 @@ def test_few_points_start_no_thread(monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 40, 1025, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 10 * BLOCK + 17])
 def test_the_shares_hold_each_point_once_and_are_of_nearly_one_size(n):
-    X, long_blocks = np.arange(n), max(1, -(-(n - n % 16) // BLOCK))
+    X, long_blocks = np.arange(n), max(1, -(-(n - n % numpy_blocks.ROWS) // BLOCK))
     for threads in (1, 2, 3, 5, 11):
         shares = numpy_blocks.shares(X, -X, threads)
         blocks = [block for share in shares for block in share]
