@@ -1,6 +1,7 @@
 """Fixtures of all tests, and the drift report that closes every run."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import drift as drift_report
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import versions
+import workers
 from programs import ROOT, SCRIPTS, Programs
 
 matplotlib.use("Agg")
@@ -20,20 +22,19 @@ torch.set_num_threads(1)  # small tensors: threads would only wait for each othe
 
 PROGRAMS = {name: [ROOT / f"{name}.py"] for name in SCRIPTS}
 PROGRAMS |= {"first_epoch": ["manual_grad.first_epoch"]}
+STARTED = pytest.StashKey()
 
 
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory):
+@pytest.fixture
+def runs(pytestconfig):
     """Return a function from a program's name to its finished run; each program runs only once."""
-    programs = Programs(PROGRAMS, tmp_path_factory.mktemp("programs"))
 
     def finished(name):
-        run = programs.finished(name)
+        run = pytestconfig.stash[STARTED].finished(name)
         assert run.returncode == 0, f"{name} failed:\n{run.stderr}"
         return run
 
-    yield finished
-    programs.end()
+    return finished
 
 
 def pytest_collection_modifyitems(items):
@@ -41,11 +42,19 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ("slow" in item.keywords, "runs" in item.fixturenames))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def programs_start_first(request):
-    """Start the programs, if a test waits for them, beside the tests that don't."""
-    if any("runs" in item.fixturenames for item in request.session.items):
-        request.getfixturevalue("runs")
+def pytest_collection_finish(session):
+    """Start the programs beside the tests, if a test waits for them."""
+    wanted = any("runs" in item.fixturenames for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        folder = tempfile.TemporaryDirectory()
+        session.config.add_cleanup(folder.cleanup)
+        session.config.stash[STARTED] = Programs(PROGRAMS, Path(folder.name))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    """Run the tests on all cores, where that can be done."""
+    return workers.run(session)
 
 
 @pytest.fixture(

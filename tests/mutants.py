@@ -24,7 +24,7 @@ from collections import Counter, deque
 from multiprocessing.connection import wait
 from pathlib import Path
 
-import preload  # noqa: F401
+import programs  # noqa: F401, loads what torch loads on first use
 import torch
 from mutant_processes import result, start
 from mutations import mutants

@@ -1,16 +1,24 @@
 """Run the project's programs as a reader does: in an empty folder, without a display.
 
-On Linux, each program is forked from a server process that has loaded torch and Matplotlib once.
-That saves three seconds a program. Elsewhere it is a fresh Python.
+On Linux, programs are forked from a server. It is itself forked before the tests begin: it has
+loaded torch and Matplotlib, and nothing of the project. That saves three seconds a program.
+Elsewhere each is a fresh Python.
 """
 
 import multiprocessing
 import os
+import pickle
 import runpy
+import signal
 import subprocess
 import sys
+import time
+from collections import deque
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import SimpleNamespace
+
+import torch
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path.stem for path in ROOT.glob("0*.py"))
@@ -42,85 +50,149 @@ def run_python(*arguments, folder, input="", **environment):
     )
 
 
+# --- the server
+
+
 def start_server():
-    """Return the multiprocessing context whose processes have torch loaded, where that is safe."""
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["preload"])
-    before = dict(os.environ)
+    """Fork the server; return the pipe that takes its jobs."""
+    torch.optim.SGD(
+        [torch.zeros(1, requires_grad=True)], lr=1.0
+    )  # loads what torch's first use does
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    if os.fork() == 0:
+        sender.close()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when nobody can send any more
+        try:
+            serve(receiver)
+        finally:
+            os._exit(0)
+    receiver.close()
+    return sender
+
+
+def serve(receiver):
+    """Run the jobs that come, two at a time, each in a fork of this process."""
+    context = multiprocessing.get_context("fork")
+    jobs, running = deque(), {}
+    while True:
+        while jobs and len(running) < 2:
+            *job, log = jobs.popleft()
+            process = context.Process(target=run_job, args=(*job, log))
+            process.start()
+            running[process.sentinel] = process, log
+        for ready in wait([receiver, *running]):
+            if ready is not receiver:
+                process, log = running.pop(ready)
+                process.join()
+                write_exit_code(log, process.exitcode)
+                continue
+            try:
+                jobs.append(receiver.recv())
+            except EOFError:
+                for process, _ in running.values():
+                    process.kill()
+                return
+
+
+def run_job(call, path, folder, log):
+    """Call a function, in this process; its output goes to files."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        file = os.open(f"{log}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.dup2(file, getattr(sys, name).fileno())  # a file of pytest's, that torch's logs go to
+        os.close(file)
+    sys.stdin = open(os.devnull, encoding="utf-8")
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
     os.environ.clear()
-    os.environ.update(ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)})
-    try:
-        multiprocessing.forkserver.ensure_running()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    return context
+    os.environ.update(ENVIRONMENT)
+    sys.path[:] = path
+    function, arguments = pickle.loads(call)
+    function(*arguments)
+    sys.stdout.flush()
+
+
+def write_exit_code(log, code):
+    """Write the file that tells of a job's end, whole."""
+    Path(f"{log}.part").write_text(str(code), encoding="utf-8")
+    os.replace(f"{log}.part", f"{log}.end")
+
+
+def begin(function, *arguments, folder, log):
+    """Call function(*arguments) in a process of its own, in `folder`, beside the tests."""
+    job = pickle.dumps((function, arguments)), list(sys.path), str(folder), str(log)
+    if SERVER:
+        SERVER.send(job)
+    else:
+        process = multiprocessing.get_context("spawn").Process(target=run_job, args=job)
+        process.start()
+        process.join(TIMEOUT)
+        write_exit_code(log, process.exitcode)
+
+
+def finished(folder, log):
+    """Wait for what `begin` began; return its returncode, stdout, stderr and folder."""
+    end, deadline = Path(f"{log}.end"), time.monotonic() + TIMEOUT
+    while not end.exists():
+        assert time.monotonic() < deadline, f"{log} has not ended after {TIMEOUT} seconds"
+        time.sleep(0.005)
+    stdout, stderr = (
+        Path(f"{log}.{stream}").read_text(encoding="utf-8") for stream in ("stdout", "stderr")
+    )
+    code = int(end.read_text(encoding="utf-8"))
+    return SimpleNamespace(returncode=code, stdout=stdout, stderr=stderr, folder=folder)
+
+
+def call(function, *arguments, folder):
+    """Call a function in a process of its own; return its returncode, stdout, stderr, folder."""
+    log = f"{folder}.{function.__name__}"  # beside the folder, which stays empty
+    begin(function, *arguments, folder=folder, log=log)
+    return finished(folder, log)
+
+
+# --- programs
+
+
+def run_program(*command, folder):
+    """Run a file or a module ("beyond.limit_cycle") with its arguments, without a fresh Python."""
+    return call(be_the_program, [*map(str, command)], folder=folder)
 
 
 class Programs:
-    """Programs that run beside the tests, two at a time, each in an empty folder of its own.
+    """Programs that run beside the tests, each in an empty folder of its own.
 
     `commands`: for each name a list, a file or a module ("beyond.limit_cycle") and its arguments.
-    All are started at once, and wait for their turn. So nothing is started later, while a test has
-    changed the folder or the module __main__, which a new process would take over.
     """
 
     def __init__(self, commands, folder):
-        context = start_server()
-        self.turns = context.Semaphore(2)  # kept, or it would be gone before a process asks for it
-        self.processes, self.folders, self.logs = {}, {}, folder / "logs"
+        self.folders, self.logs = {}, folder / "logs"
         self.logs.mkdir()
         for name, command in commands.items():
             self.folders[name] = folder / name
             self.folders[name].mkdir()
-            process = context.Process(
-                target=be_the_program,
-                args=([*map(str, command)], self.folders[name], self.logs / name, self.turns),
-                daemon=True,
-            )
-            process.start()
-            self.processes[name] = process
+            command = [*map(str, command)]
+            begin(be_the_program, command, folder=self.folders[name], log=self.logs / name)
 
     def finished(self, name):
         """Return a program's returncode, stdout, stderr and folder, when it has ended."""
-        process = self.processes[name]
-        process.join(TIMEOUT)
-        stdout, stderr = (
-            Path(f"{self.logs / name}.{stream}").read_text(encoding="utf-8")
-            for stream in ("stdout", "stderr")
-        )
-        return SimpleNamespace(
-            returncode=process.exitcode, stdout=stdout, stderr=stderr, folder=self.folders[name]
-        )
-
-    def end(self):
-        """End what still runs."""
-        for process in self.processes.values():
-            process.kill()
+        return finished(self.folders[name], self.logs / name)
 
 
-def be_the_program(command, folder, log, turns):
+def be_the_program(command):
     """Turn this process into `python FILE ...` or `python -m MODULE ...`."""
-    with turns:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(ENVIRONMENT)
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            file = os.open(f"{log}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(file, number)
-            os.close(file)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
-        sys.argv = command
-        program = Path(command[0])
-        own = ROOT, ROOT / "tests"  # not .venv, which stands in ROOT too
-        elsewhere = [path for path in sys.path if Path(path) not in own]
-        if program.suffix == ".py":
-            sys.path[:] = [str(program.parent), *elsewhere]
-            runpy.run_path(command[0], run_name="__main__")
-        else:
-            sys.path[:] = [str(ROOT), *elsewhere]
-            runpy.run_module(command[0], run_name="__main__", alter_sys=True)
-        sys.stdout.flush()
+    sys.argv = command
+    program = Path(command[0])
+    tests = ROOT / "tests"
+    own = ROOT, tests, tests / "numbers", tests / "project"  # not .venv, which stands in ROOT too
+    elsewhere = [path for path in sys.path if Path(path) not in own]
+    if program.suffix == ".py":
+        sys.path[:] = [str(program.parent), *elsewhere]
+        runpy.run_path(command[0], run_name="__main__")
+    else:
+        sys.path[:] = [str(ROOT), *elsewhere]
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+
+
+SERVER = start_server() if sys.platform == "linux" else None

@@ -15,9 +15,10 @@ that crashes, the drift report has a row for them that says so. tests/mutants.py
 
 import contextlib
 import io
-import os
+import json
 import runpy
 import traceback
+from pathlib import Path
 from types import SimpleNamespace
 
 import programs
@@ -25,7 +26,7 @@ import published_numbers
 import pytest
 import torch
 import torch.nn.functional as F
-from programs import ROOT, start_server
+from programs import ROOT, begin, finished
 
 LOSSES = "workflow_notebook 3_training"
 ROWS = [line.split("  ", 1) for line in __doc__.splitlines() if ".py::" in line]
@@ -114,12 +115,9 @@ class InThisProcess:
             )
         return self.runs[name]
 
-    def end(self):
-        pass
 
-
-def run_tests(fault, tests, folder, sender):
-    """Plant a fault in this process, run tests, and send their outcomes and the drift report."""
+def run_tests(fault, tests):
+    """Plant a fault in this process and run tests; write their outcomes to a file, as JSON."""
     outcomes = {}
 
     class Recorder:
@@ -127,28 +125,21 @@ def run_tests(fault, tests, folder, sender):
             if report.when == "call" or report.failed:
                 outcomes[report.nodeid.split("/")[-1]] = report.outcome
 
-    os.chdir(folder)
     programs.Programs = InThisProcess
     torch.set_num_threads(1)
     if fault:
         PLANT[fault]()
     paths = [str(ROOT / "tests" / "numbers" / test) for test in tests]
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        pytest.main(["-c", str(ROOT / "pyproject.toml"), "-q", *paths], [Recorder()])
-    sender.send((outcomes, output.getvalue()))
+    pytest.main(["-c", str(ROOT / "pyproject.toml"), "-q", *paths], [Recorder()])
+    Path("outcomes.json").write_text(json.dumps(outcomes), encoding="utf-8")
 
 
 def under(fault, tests, folder):
     """Return {test: outcome} and what pytest printed, in a process of its own with the fault."""
-    context = start_server()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=run_tests, args=(fault, tests, folder, sender))
-    process.start()
-    sender.close()
-    result = receiver.recv()
-    process.join()
-    return result
+    begin(run_tests, fault, tests, folder=folder, log=folder / "log")
+    run = finished(folder, folder / "log")
+    assert (run.returncode, run.stderr) == (0, "")
+    return json.loads((folder / "outcomes.json").read_text(encoding="utf-8")), run.stdout
 
 
 def drift_row(section, output):

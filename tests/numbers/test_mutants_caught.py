@@ -191,12 +191,12 @@ def test_a_mistake_on_one_side_gets_its_name(place):
     assert gradient_check.check(mse, gradient).finding == f"right except where {place}"
 
 
-def test_the_terms_of_a_long_block_are_added_up_in_16_rows():
+def test_the_terms_of_a_long_block_are_added_up_in_32_rows():
     orders_differ = 0
     for seed in range(10):
         X, y, weight, bias = noisy_line(4096, np.float32, seed=seed)
         terms = np.sign(np.float32(weight) * X + np.float32(bias) - y) * X
-        in_rows = np.add.reduce(np.add.reduce(terms.reshape(16, -1)))
+        in_rows = np.add.reduce(np.add.reduce(terms.reshape(32, -1)))
         one = numpy_blocks.train(X, y, weight, bias, epochs=1)
         assert one.weight_grad[0] == in_rows / np.float32(4096)
         orders_differ += in_rows != np.add.reduce(terms.ravel())

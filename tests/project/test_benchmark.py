@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from problems import ROOT
-from programs import run_python
+from programs import call, run_program, run_python
 
 from beyond import benchmark, benchmark_others, measure
 
@@ -42,7 +42,7 @@ def test_the_quick_benchmark_prints_a_table_and_saves_a_picture(tmp_path):
 
 
 def test_help_says_how_to_make_the_environment_of_the_others(tmp_path):
-    run = run_python("-m", "beyond.benchmark", "--help", folder=tmp_path, PYTHONPATH=str(ROOT))
+    run = run_program("beyond.benchmark", "--help", folder=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
     for words in ("--quick", "--others", "pip install", *benchmark_others.OTHERS):
         assert words in run.stdout
@@ -117,15 +117,15 @@ def test_an_epochs_time_is_without_what_a_run_costs_once(monkeypatch):
     assert measure.time_epochs({"it": train}, None, None, epochs=5, repeats=3) == {"it": 3e6}
 
 
+def print_extra_memory(modules, n):
+    print(json.dumps([measure.extra_memory(module, {}, n) for module in modules]))
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is known on Linux alone")
 def test_the_systems_count_of_memory_sees_arrays_and_tensors(tmp_path):
     n = 2_000_000
     modules = ["beyond.numpy_blocks", "manual_grad.numpy_closed_form", "manual_grad.tensor_updates"]
-    code = (
-        "import json; from beyond.measure import extra_memory; "
-        f"print(json.dumps([extra_memory(module, {{}}, {n}) for module in {modules!r}]))"
-    )
-    run = run_python("-c", code, folder=tmp_path, PYTHONPATH=str(ROOT))
+    run = call(print_extra_memory, modules, n, folder=tmp_path)
     assert run.returncode == 0, run.stderr
     blocks, *others = json.loads(run.stdout)
     if blocks is None:

@@ -1,25 +1,26 @@
 """data_parallel: the training of one process over several, until one of them is killed."""
 
+import multiprocessing
 import os
 import re
+import runpy
 import signal
-import subprocess
 import sys
-from pathlib import Path
+import time
 
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from programs import ROOT, begin, finished, run_python
 from tolerances import LEARNED_IN_ANOTHER_ORDER
 
 from beyond import data_parallel
 from manual_grad import numpy_closed_form, program
 from manual_grad.published_runs import published_runs
 
-ROOT = Path(__file__).parents[2]
 RUN = published_runs()["section 3"]
-LAST_RESORT = 150  # seconds: no test waits for it unless something hangs
+LAST_RESORT = 150  # seconds; a worker ends then, even if all else hangs
 
 several_processes = pytest.mark.skipif(
     sys.platform == "win32", reason="ends its processes by signals, which Windows doesn't have"
@@ -30,6 +31,7 @@ PROLOGUE = f"""
 import os, signal, sys, weakref
 signal.alarm({LAST_RESORT})
 sys.path.insert(0, {str(ROOT)!r})
+sys.stdout.reconfigure(line_buffering=True)
 import torch
 import torch.distributed as dist
 from beyond import data_parallel, processes
@@ -39,8 +41,6 @@ def say(*words):  # in one piece, so that lines of two processes don't mix
 """
 
 THEN_ENDLESS = """
-# torchrun ends the others as soon as one is gone. They go on here until they have said their part.
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
 train_and_print = data_parallel.report
 
 def report(points, epochs, group):
@@ -62,30 +62,47 @@ finally:
     say("connection", connection())
 """
 
+THEN_KILLED = """
+with processes.joined() as group:
+    if group.rank == 1:
+        say(os.getpid())
+        os.kill(os.getpid(), signal.SIGKILL)
+    group.total(1)
+"""
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
-def start(processes, script, folder):
-    """Start `script` in several processes, with torchrun, which chooses a free port."""
-    file = folder / "script.py"
+
+def launch(size, script):
+    """Be torchrun: start `script` in several processes, forked from this one, which has torch."""
+    context, workers = multiprocessing.get_context("fork"), []
+    for rank in range(size):
+        receiver, sender = context.Pipe(duplex=False)
+        worker = context.Process(target=be_worker, args=(rank, size, script, receiver))
+        worker.start()
+        workers.append((worker, sender))
+    store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)  # has a thread
+    for _, sender in workers:
+        sender.send(store.port)
+    for worker, _ in workers:
+        worker.join()
+    sys.exit(any(worker.exitcode for worker, _ in workers))
+
+
+def be_worker(rank, size, script, receiver):
+    """Run `script` as process `rank` of several."""
+    names = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT"
+    values = rank, rank, size, size, receiver.recv()
+    os.environ.update(dict(zip(names, map(str, values))), MASTER_ADDR="localhost")
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # the store is there already
+    runpy.run_path(script)
+
+
+def start(size, script, folder):
+    """Start `script` in several processes; return the path that its output's paths begin with."""
+    file, log = folder / "script.py", folder / "log"
     file.write_text(PROLOGUE + script, encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.Popen(
-        [sys.executable, *launcher, str(file)],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(run):
-    """Return what is still printed, on stdout and stderr; nothing of the run is left afterwards."""
-    try:
-        return run.communicate(timeout=LAST_RESORT)
-    finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)  # its workers end by the alarm of their own
+    begin(launch, size, str(file), folder=folder, log=log)
+    return log
 
 
 def check_output(output, size, epochs=100):
@@ -103,11 +120,12 @@ def check_output(output, size, epochs=100):
 
 @several_processes
 def test_three_processes_with_unequal_shards_until_one_is_killed(tmp_path):
-    run = start(3, THEN_ENDLESS, tmp_path)
-    lines = []
+    log, lines = start(3, THEN_ENDLESS, tmp_path), []
     while sum(line.startswith("ready") for line in lines) < 3:
-        lines.append(run.stdout.readline())
-        assert lines[-1], finish(run)[1]
+        assert not log.with_suffix(".end").exists(), finished(tmp_path, log).stderr
+        time.sleep(0.01)
+        if log.with_suffix(".stdout").exists():
+            lines = log.with_suffix(".stdout").read_text(encoding="utf-8").splitlines(True)
     check_output("".join(lines), size=3)
     words = [line.split() for line in lines]
     shards = [line for line in words if line and line[0] == "shard"]
@@ -117,25 +135,41 @@ def test_three_processes_with_unequal_shards_until_one_is_killed(tmp_path):
 
     workers = {int(line[1]): int(line[2]) for line in words if line and line[0] == "ready"}
     os.kill(workers[1], signal.SIGKILL)
-    output, messages = finish(run)
+    run = finished(tmp_path, log)
     assert run.returncode == 1
-    assert f"Signal 9 (SIGKILL) received by PID {workers[1]}" in messages
-    assert "process 0 of 3 has lost process 1 or 2: " in messages
-    assert "process 2 of 3 has lost process 0 or 1: " in messages
-    assert output.split("\n")[:2] == ["connection None"] * 2, "the threads of gloo have ended"
+    assert "process 0 of 3 has lost process 1 or 2: " in run.stderr
+    assert "process 2 of 3 has lost process 0 or 1: " in run.stderr
+    rest = run.stdout.splitlines()[len(lines) :]
+    assert rest == ["connection None"] * 2, "the threads of gloo have ended"
     for worker in workers.values():
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
 
 
 @several_processes
+def test_four_processes_with_equal_shards(tmp_path):
+    run = finished(tmp_path, start(4, "data_parallel.main(points=40, epochs=100)", tmp_path))
+    assert run.returncode == 0, run.stderr
+    check_output(run.stdout, size=4)
+
+
+@several_processes
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [2, 4])
-def test_the_program_over_equal_shards(size, tmp_path):
-    run = start(size, "data_parallel.main(points=40, epochs=100)", tmp_path)
-    output, messages = finish(run)
-    assert run.returncode == 0, messages
-    check_output(output, size)
+def test_torchrun_starts_the_program_in_two_processes(tmp_path):
+    program = [ROOT / "beyond" / "data_parallel.py", "--epochs", "100"]
+    run = run_python(*TORCHRUN, *program, folder=tmp_path, OMP_NUM_THREADS="1")
+    assert run.returncode == 0, run.stderr
+    check_output(run.stdout, size=2)
+
+
+@several_processes
+@pytest.mark.slow
+def test_torchrun_names_the_process_that_is_killed(tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(PROLOGUE + THEN_KILLED, encoding="utf-8")
+    run = run_python(*TORCHRUN, file, folder=tmp_path, OMP_NUM_THREADS="1")
+    assert run.returncode == 1
+    assert f"Signal 9 (SIGKILL) received by PID {int(run.stdout)}" in run.stderr
 
 
 def test_one_process_needs_no_launcher(capsys):

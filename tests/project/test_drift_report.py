@@ -135,7 +135,8 @@ def test_the_report_is_written_as_json_and_into_junit(tmp_path, parallel):
     if parallel:
         pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     (tmp_path / "test_one.py").write_text(TEST_FILE, encoding="utf-8")
-    for name in ("conftest.py", "drift.py", "programs.py", "published_numbers.py", "versions.py"):
+    modules = "conftest", "drift", "programs", "published_numbers", "versions", "workers"
+    for name in (f"{module}.py" for module in modules):
         text = (ROOT / "tests" / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text, encoding="utf-8")
     for name in ("baseline.json", "published"):

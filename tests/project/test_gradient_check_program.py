@@ -1,7 +1,7 @@
 """gradient_check as a program: what it prints, its exit statuses, its errors in one line."""
 
 import pytest
-from programs import run_python
+from programs import run_program
 from tolerances import CENTRAL_DIFFERENCE, THREE_GRADIENTS
 
 from manual_grad import gradient_check
@@ -54,7 +54,7 @@ def gradient(y_pred, y):
 )
 def test_the_program_checks_a_file(returned, status, text, tmp_path):
     (tmp_path / "mine.py").write_text(MINE.format(returned), encoding="utf-8")
-    run = run_python("-m", "manual_grad.gradient_check", "mine.py", folder=tmp_path)
+    run = run_program("manual_grad.gradient_check", "mine.py", folder=tmp_path)
     assert run.returncode == status
     assert f"# mine.py: is gradient the derivative of loss?\n{text}" in run.stdout
     assert run.stderr == ""

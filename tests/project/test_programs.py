@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from programs import ENVIRONMENT, ROOT, SCRIPTS, Programs, run_python
+from programs import ENVIRONMENT, ROOT, SCRIPTS, Programs, run_program
 
 FILES = {
     path.stem: path
@@ -28,8 +28,7 @@ def started(tmp_path_factory):
         commands[f"{name}, help"] = [FILES[name], "--help"]
         commands[f"{name}, wrong"] = [FILES[name], "--colour", "red"]
     programs = Programs(commands, tmp_path_factory.mktemp("programs"))
-    yield lambda name, way: programs.finished(f"{name}, {way}")
-    programs.end()
+    return lambda name, way: programs.finished(f"{name}, {way}")
 
 
 @pytest.mark.parametrize("name", IS_PROGRAM)
@@ -78,7 +77,7 @@ def test_output_into_head_ends_without_a_traceback(name, tmp_path):
 
 
 def test_python_m_beyond_names_the_programs_there(tmp_path):
-    run = run_python("-m", "beyond", folder=tmp_path)
+    run = run_program("beyond", folder=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
     [line] = run.stdout.splitlines()
     named = re.findall(r"beyond\.(\w+)", line)

@@ -1,0 +1,133 @@
+"""The tests on all cores: forked processes take the test files, one after the other, from a queue.
+
+torch takes seconds to load, and a fork has loaded it already. A worker runs a file's tests as
+pytest does. It sends what happens to the first process, which prints and counts it. A slow test
+counts as a file of its own.
+
+Linux only. What needs one process (-s, --pdb, --trace), or brings its own (pytest-xdist), gets
+pytest's own loop.
+"""
+
+import os
+import signal
+import sys
+from itertools import groupby
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+
+# What a worker sends on: pytest's hooks that tell of a test.
+HOOKS = "pytest_runtest_logstart pytest_runtest_logreport pytest_runtest_logfinish".split()
+
+
+def run(session):
+    """Run the session's tests, and return True; return None to leave them to pytest's own loop."""
+    options = session.config.option
+    one_process = options.usepdb or options.trace or options.capture == "no" or options.collectonly
+    others = hasattr(session.config, "workerinput") or getattr(options, "dist", "no") != "no"
+    files = [list(items) for _, items in groupby(session.items, key=file_of)]
+    count = min(len(files), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
+    if one_process or others or count < 2 or session.testsfailed:
+        return None
+
+    queue, end = os.pipe()  # a number of two bytes for each file; reading takes it away
+    os.write(end, b"".join(number.to_bytes(2, "big") for number in range(len(files))))
+    os.close(end)
+    workers = {}
+    try:
+        for _ in range(count):
+            receiver, pid = fork(session, files, queue)
+            workers[receiver] = [pid, "its start"]
+        while workers:
+            for receiver in wait(workers):
+                listen(session, receiver, workers)
+    finally:
+        os.close(queue)
+        for pid, _ in workers.values():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    return True
+
+
+def file_of(item):
+    """Return what the tests have in common that one worker runs in one go."""
+    return item.nodeid if item.get_closest_marker("slow") else str(item.path)
+
+
+def fork(session, files, queue):
+    """Start a worker; return the pipe on which it sends, and its process ID."""
+    receiver, sender = Pipe(duplex=False)
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work(session, files, queue, sender)
+            status = 0
+        finally:
+            os._exit(status)
+    sender.close()
+    return receiver, pid
+
+
+def work(session, files, queue, sender):
+    """In a worker: run the tests of one file after the other, until none is left."""
+    plugins = session.config.pluginmanager
+    plugins.unregister(name="terminalreporter")
+    plugins.register(Sender(session.config, sender))
+    capture = plugins.getplugin("capturemanager")
+    capture.stop_global_capturing()  # the first process's files
+    capture.start_global_capturing()
+    while number := os.read(queue, 2):
+        items = files[int.from_bytes(number, "big")]
+        for item, following in zip(items, [*items[1:], None]):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+    sender.send("the end")
+
+
+class Sender:
+    """In a worker: sends a test's name when it begins, and all that happened when it has ended."""
+
+    def __init__(self, config, sender):
+        self.config, self.sender, self.events = config, sender, []
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        self.sender.send(nodeid)
+        self.events = [(HOOKS[0], dict(nodeid=nodeid, location=location))]
+
+    def pytest_runtest_logreport(self, report):
+        as_data = self.config.hook.pytest_report_to_serializable
+        self.events.append((HOOKS[1], as_data(config=self.config, report=report)))
+
+    def pytest_warning_recorded(self, warning_message, when, nodeid, location):
+        warning = dict(warning_message=warning_message, when=when, nodeid=nodeid, location=location)
+        self.events.append(("pytest_warning_recorded", warning))
+
+    def pytest_runtest_logfinish(self, nodeid, location):
+        self.sender.send([*self.events, (HOOKS[2], dict(nodeid=nodeid, location=location))])
+
+
+def listen(session, receiver, workers):
+    """Take what a worker has sent, and tell pytest's plugins; a worker may have come to its end."""
+    hook, (pid, test) = session.config.hook, workers[receiver]
+    try:
+        sent = receiver.recv()
+    except EOFError:
+        sent = None
+    if sent is None:
+        del workers[receiver]
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if test != "the end":
+            raise session.Failed(f"a process of the tests ended in {test}, exit code {status}")
+        return
+    if isinstance(sent, str):
+        workers[receiver][1] = sent
+        return
+    for name, event in sent:
+        if name == HOOKS[1]:
+            read = hook.pytest_report_from_serializable
+            event = dict(report=read(config=session.config, data=event))
+        getattr(hook, name)(**event)
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
