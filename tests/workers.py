@@ -25,7 +25,7 @@ def run(session):
     one_process = options.usepdb or options.trace or options.capture == "no" or options.collectonly
     others = hasattr(session.config, "workerinput") or getattr(options, "dist", "no") != "no"
     files = [list(items) for _, items in groupby(session.items, key=file_of)]
-    count = min(len(files), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
+    count = min(len(files), 1 + len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
     if one_process or others or count < 2 or session.testsfailed:
         return None
 

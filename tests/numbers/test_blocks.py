@@ -15,9 +15,10 @@ from problems import (
 )
 from published_numbers import X86
 from tolerances import TRAJECTORY_FLOAT64
+from trained import by_torch
 
 from beyond import numpy_blocks
-from manual_grad import numpy_closed_form, torch_optim
+from manual_grad import numpy_closed_form
 from manual_grad.published_runs import published_runs
 
 BLOCK = numpy_blocks.BLOCK
@@ -37,7 +38,7 @@ def torch_on_one_thread():
 @pytest.mark.parametrize("name", RUNS)
 def test_blocks_follow_the_published_runs_to_the_bit(name):
     """Weight and bias. test_trainers_published.py checks each loss and gradient, on any CPU."""
-    ours, reference = RUNS[name].train(numpy_blocks.train), RUNS[name].train(torch_optim.train)
+    ours, reference = RUNS[name].train(numpy_blocks.train), by_torch(name)
     for column in ("weight", "bias"):
         a, b = getattr(ours, column), getattr(reference, column)
         np.testing.assert_array_equal(a, b, err_msg=column)

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from problems import ROOT, mutant
+from trained import by_all
 
 from manual_grad import compare, numpy_closed_form, verdict
 from manual_grad.published_runs import published_runs
@@ -18,7 +19,7 @@ SOURCE = (ROOT / "manual_grad" / "numpy_closed_form.py").read_text(encoding="utf
 
 @pytest.fixture(scope="module")
 def results():
-    return compare.train_all(RUNS)
+    return by_all()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from trained import by_all
 
 from manual_grad import compare, verdict
 from manual_grad.published_runs import published_runs
@@ -12,7 +13,7 @@ RUNS = published_runs()
 
 @pytest.fixture(scope="module")
 def results():
-    return compare.train_all(RUNS)
+    return by_all()
 
 
 @pytest.fixture(autouse=True)

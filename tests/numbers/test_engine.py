@@ -212,13 +212,13 @@ def test_a_multi_layer_perceptron_trains_as_in_torch(activation):
     assert loss.item() < 0.5
 
 
-def test_a_chain_of_100_000_operations():
+def test_a_chain_of_10_000_operations():
     x = Tensor(np.array(1.0), requires_grad=True)
     out = x
-    for _ in range(50_000):
-        out = out * 1.00001 + 0.0
+    for _ in range(5_000):
+        out = out * 1.0001 + 0.0
     out.backward()
-    assert x.grad == pytest.approx(1.00001**50_000, rel=ENGINE_CHAIN)
+    assert x.grad == pytest.approx(1.0001**5_000, rel=ENGINE_CHAIN)
 
 
 def check_each_edge_is_visited_once(Tensor):

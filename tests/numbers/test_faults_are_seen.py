@@ -37,6 +37,8 @@ CAUGHT_BY = {
 # 02_model.py doesn't train, so it goes on where 03_train.py crashes.
 UNTRAINED = CAUGHT_BY["a script crashes"].replace(LOSSES, "workflow_notebook 2_parameters")
 
+pytestmark = pytest.mark.slow
+
 # --- the faults
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from published_numbers import PUBLISHED, X86
 from tolerances import CYCLE_DISTANCE, CYCLE_LOSS, CYCLE_STEP
+from trained import by_torch
 
 from beyond import limit_cycle
-from manual_grad import torch_optim
 from manual_grad.trajectory import Trajectory
 
 RUNS = limit_cycle.mae_runs()
@@ -47,7 +47,7 @@ measured = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def trajectories():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+    return {name: by_torch(name, run.epochs) for name, run in RUNS.items()}
 
 
 def states_of(name, trajectories):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from tolerances import VERDICT_SHOWS
+from trained import by_torch
 
-from manual_grad import torch_optim, verdict
+from manual_grad import verdict
 from manual_grad.published_runs import published_runs
 
 RUNS = published_runs()
@@ -13,7 +14,7 @@ every_run = pytest.mark.parametrize("name", RUNS)
 
 @pytest.fixture(scope="module")
 def reference():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+    return {name: by_torch(name) for name in RUNS}
 
 
 PLANTED = {  # the column, the group whose verdict must name it, and the wrong number

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tolerances import LOSS_BOUND_AT_THE_START, STEPS_THAT_ROUND_DIFFERENTLY
+from trained import by_torch
 
 from manual_grad import torch_optim, verdict
 from manual_grad.published_runs import published_runs
@@ -16,7 +17,7 @@ every_run = pytest.mark.parametrize("name", RUNS)
 
 @pytest.fixture(scope="module")
 def reference():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+    return {name: by_torch(name) for name in RUNS}
 
 
 def test_a_step_rounded_once_is_exact():

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from drift import float32_steps
+from trained import by_torch
 
 from beyond import numpy_blocks
 from beyond.limit_cycle import find_cycle, state_after
-from manual_grad import numpy_autograd, numpy_closed_form, tensor_updates, torch_optim
+from manual_grad import numpy_autograd, numpy_closed_form, tensor_updates
 from manual_grad.published_runs import published_runs
 from manual_grad.verdict import COLUMNS
 
@@ -34,7 +35,7 @@ def first_difference(ours, theirs, columns):
 
 @pytest.fixture(scope="module")
 def references():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+    return {name: by_torch(name) for name in RUNS}
 
 
 @pytest.mark.parametrize("trainer", BY_HAND)
@@ -70,7 +71,7 @@ def test_a_row_for_torchs_own_parameters_after_the_last_epoch(name, references, 
 
 @pytest.mark.parametrize("name", WITH_A_CYCLE)
 def test_a_row_for_each_cycle(name, drift):
-    trajectory = WITH_A_CYCLE[name].train(torch_optim.train)
+    trajectory = by_torch(name, WITH_A_CYCLE[name].epochs)
     first, period = find_cycle(trajectory)
     states = [state_after(trajectory, first + i) for i in range(period)]
     assert period == len(set(states)) > 1

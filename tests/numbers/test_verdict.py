@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from trained import by_torch
 
 from manual_grad import torch_optim, verdict
 from manual_grad.published_runs import published_runs
@@ -14,7 +15,7 @@ every_run = pytest.mark.parametrize("name", RUNS)
 
 @pytest.fixture(scope="module")
 def reference():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+    return {name: by_torch(name) for name in RUNS}
 
 
 ORDERS = {

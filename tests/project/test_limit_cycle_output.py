@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from published_numbers import PUBLISHED, X86
+from trained import by_torch
 
 from beyond import limit_cycle
-from manual_grad import torch_optim
 from manual_grad.trajectory import Trajectory
 
 RUNS = limit_cycle.mae_runs()
@@ -17,7 +17,7 @@ ROWS = PUBLISHED["workflow_notebook"]["6_training"]["rows"]
 
 @pytest.fixture(scope="module")
 def trajectories():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+    return {name: by_torch(name, run.epochs) for name, run in RUNS.items()}
 
 
 def states_of(name, trajectories):
