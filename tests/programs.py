@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from itertools import count
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +52,8 @@ def run_python(*arguments, folder, input="", **environment):
 
 
 # --- the server
+
+NUMBERS = count(1)
 
 
 def start_server():
@@ -147,7 +150,7 @@ def finished(folder, log):
 
 def call(function, *arguments, folder):
     """Call a function in a process of its own; return its returncode, stdout, stderr, folder."""
-    log = f"{folder}.{function.__name__}"  # beside the folder, which stays empty
+    log = f"{folder}.{next(NUMBERS)}"  # beside the folder, which stays empty
     begin(function, *arguments, folder=folder, log=log)
     return finished(folder, log)
 

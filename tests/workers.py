@@ -1,8 +1,8 @@
 """The tests on all cores: forked processes take the test files, one after the other, from a queue.
 
 torch takes seconds to load, and a fork has loaded it already. A worker runs a file's tests as
-pytest does. It sends what happens to the first process, which prints and counts it. A slow test
-counts as a file of its own.
+pytest does. It sends what happens to the first process, which prints and counts it. The cases of a
+slow test count as a file of their own. There is one worker more than cores: some tests only wait.
 
 Linux only. What needs one process (-s, --pdb, --trace), or brings its own (pytest-xdist), gets
 pytest's own loop.
@@ -50,7 +50,7 @@ def run(session):
 
 def file_of(item):
     """Return what the tests have in common that one worker runs in one go."""
-    return item.nodeid if item.get_closest_marker("slow") else str(item.path)
+    return str(item.path), item.get_closest_marker("slow") and item.originalname
 
 
 def fork(session, files, queue):

@@ -7,8 +7,7 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from problems import ROOT
-from programs import call, run_program, run_python
+from programs import call, run_program
 
 from beyond import benchmark, benchmark_others, measure
 
@@ -26,7 +25,7 @@ def costs():
 
 @pytest.mark.slow
 def test_the_quick_benchmark_prints_a_table_and_saves_a_picture(tmp_path):
-    run = run_python("-m", "beyond.benchmark", "--quick", folder=tmp_path, PYTHONPATH=str(ROOT))
+    run = run_program("beyond.benchmark", "--quick", folder=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
     assert "\r" not in run.stdout, "progress is for terminals"
     rows = [line.strip("| ").split(" | ") for line in run.stdout.splitlines() if line[:1] == "|"]

@@ -63,13 +63,13 @@ finally:
 """
 
 THEN_KILLED = """
+data_parallel.main(points=40, epochs=100)
 with processes.joined() as group:
     if group.rank == 1:
-        say(os.getpid())
+        say("killed", os.getpid())
         os.kill(os.getpid(), signal.SIGKILL)
     group.total(1)
 """
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 def launch(size, script):
@@ -155,21 +155,15 @@ def test_four_processes_with_equal_shards(tmp_path):
 
 @several_processes
 @pytest.mark.slow
-def test_torchrun_starts_the_program_in_two_processes(tmp_path):
-    program = [ROOT / "beyond" / "data_parallel.py", "--epochs", "100"]
-    run = run_python(*TORCHRUN, *program, folder=tmp_path, OMP_NUM_THREADS="1")
-    assert run.returncode == 0, run.stderr
-    check_output(run.stdout, size=2)
-
-
-@several_processes
-@pytest.mark.slow
-def test_torchrun_names_the_process_that_is_killed(tmp_path):
+def test_torchrun_starts_the_processes_and_names_the_one_that_is_killed(tmp_path):
     file = tmp_path / "script.py"
     file.write_text(PROLOGUE + THEN_KILLED, encoding="utf-8")
-    run = run_python(*TORCHRUN, file, folder=tmp_path, OMP_NUM_THREADS="1")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run = run_python(*launcher, file, folder=tmp_path, OMP_NUM_THREADS="1")
+    check_output(run.stdout, size=2)
     assert run.returncode == 1
-    assert f"Signal 9 (SIGKILL) received by PID {int(run.stdout)}" in run.stderr
+    killed = re.search(r"^killed (\d+)$", run.stdout, re.MULTILINE)[1]
+    assert f"Signal 9 (SIGKILL) received by PID {killed}" in run.stderr
 
 
 def test_one_process_needs_no_launcher(capsys):

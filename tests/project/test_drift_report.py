@@ -6,7 +6,7 @@ import re
 
 import drift
 import pytest
-from programs import ROOT, run_python
+from programs import ROOT, run_program, run_python
 from published_numbers import SECTIONS, Section, drift_row
 
 KIND = "any machine"
@@ -141,8 +141,9 @@ def test_the_report_is_written_as_json_and_into_junit(tmp_path, parallel):
         (tmp_path / name).write_text(text, encoding="utf-8")
     for name in ("baseline.json", "published"):
         (tmp_path / name).symlink_to(ROOT / "tests" / name)
-    options = ["--drift", "d.json", "--junitxml", "junit.xml", *(["-n2"] if parallel else [])]
-    run = run_python("-m", "pytest", "-q", "test_one.py", *options, folder=tmp_path)
+    options = ["-q", "test_one.py", "--drift", "d.json", "--junitxml", "junit.xml"]
+    options += ["-n2"] if parallel else []
+    run = run_program("pytest", *options, folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "652 of 652 published numbers compared" in run.stdout
     report = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
@@ -150,7 +151,8 @@ def test_the_report_is_written_as_json_and_into_junit(tmp_path, parallel):
     assert report["header"]["torch"]
     assert "workflow_notebook 3_training" in (tmp_path / "junit.xml").read_text(encoding="utf-8")
 
-    only = run_python("-m", "pytest", "-q", "test_one.py", "--collect-only", folder=tmp_path)
+    only = run_program("pytest", "-q", "test_one.py", "--collect-only", folder=tmp_path)
+    assert "test_one[" in only.stdout
     assert "drift report" not in only.stdout
 
 

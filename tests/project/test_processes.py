@@ -1,19 +1,15 @@
 """processes: a group ends in order, an error is blamed on what it is, and progress is told."""
 
-import subprocess
 import sys
 import weakref
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.distributed as dist
+from programs import call
 
 from beyond import data_parallel, processes
-
-ROOT = Path(__file__).parents[2]
-LAST_RESORT = 300  # seconds: the test waits for it only if something hangs
 
 
 def test_tensors_that_are_sent_live_until_the_group_has_ended(monkeypatch, capsys):
@@ -38,19 +34,16 @@ def test_tensors_that_are_sent_live_until_the_group_has_ended(monkeypatch, capsy
     assert [dtype for dtype, _ in sent] == first_use * 2 + training * 2
 
 
+def two_hundred_groups():
+    for _ in range(200):
+        data_parallel.main(points=1, epochs=2)
+    print("ended")
+
+
 @pytest.mark.slow
-def test_two_hundred_groups_one_after_the_other_all_end():
+def test_two_hundred_groups_one_after_the_other_all_end(tmp_path):
     """They would not, with torch 2.2, if a tensor that is sent were gone before its group."""
-    script = (
-        "from beyond import data_parallel\n"
-        "for _ in range(200):\n"
-        "    data_parallel.main(points=1, epochs=2)\n"
-        "print('ended')\n"
-    )
-    command = [sys.executable, "-c", script]
-    run = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=LAST_RESORT, check=False
-    )
+    run = call(two_hundred_groups, folder=tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stdout.endswith("ended\n")
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from programs import ENVIRONMENT, ROOT, SCRIPTS, Programs, run_program
+from programs import ENVIRONMENT, ROOT, SCRIPTS, run_program
 
 FILES = {
     path.stem: path
@@ -20,20 +20,9 @@ IS_MODULE = [name for name in FILES if name not in IS_PROGRAM]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """Return a function from a program's name and a way to start it to its finished run."""
-    commands = {f"{name}, plain": [FILES[name]] for name in IS_MODULE}
-    for name in IS_PROGRAM:
-        commands[f"{name}, help"] = [FILES[name], "--help"]
-        commands[f"{name}, wrong"] = [FILES[name], "--colour", "red"]
-    programs = Programs(commands, tmp_path_factory.mktemp("programs"))
-    return lambda name, way: programs.finished(f"{name}, {way}")
-
-
 @pytest.mark.parametrize("name", IS_PROGRAM)
-def test_help_prints_what_a_program_does(name, started):
-    run = started(name, "help")
+def test_help_prints_what_a_program_does(name, tmp_path):
+    run = run_program(FILES[name], "--help", folder=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
     what = "optimizer_paths" if name == "optimizers" else name  # its program stands in a file apart
     assert re.match(r'"""(.*)', SOURCES[what])[1] in run.stdout
@@ -41,16 +30,16 @@ def test_help_prints_what_a_program_does(name, started):
 
 
 @pytest.mark.parametrize("name", IS_PROGRAM)
-def test_an_unknown_option_is_refused(name, started):
-    run = started(name, "wrong")
+def test_an_unknown_option_is_refused(name, tmp_path):
+    run = run_program(FILES[name], "--colour", "red", folder=tmp_path)
     assert run.returncode == 2
     assert "unrecognized arguments: --colour" in run.stderr
     assert "Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize("name", IS_MODULE)
-def test_a_module_says_in_one_line_what_to_run(name, started):
-    run = started(name, "plain")
+def test_a_module_says_in_one_line_what_to_run(name, tmp_path):
+    run = run_program(FILES[name], folder=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
     [line] = run.stdout.splitlines()
     assert line.startswith("This is a module, not a program. ")
