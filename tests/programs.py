@@ -20,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+from workers import fork
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path.stem for path in ROOT.glob("0*.py"))
@@ -62,7 +63,7 @@ def start_server():
         [torch.zeros(1, requires_grad=True)], lr=1.0
     )  # loads what torch's first use does
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    if os.fork() == 0:
+    if fork() == 0:
         sender.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when nobody can send any more
         try:

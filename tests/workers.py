@@ -11,12 +11,10 @@ pytest's own loop.
 import os
 import signal
 import sys
+import warnings
 from itertools import groupby
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
-
-# What a worker sends on: pytest's hooks that tell of a test.
-HOOKS = "pytest_runtest_logstart pytest_runtest_logreport pytest_runtest_logfinish".split()
 
 
 def run(session):
@@ -35,7 +33,7 @@ def run(session):
     workers = {}
     try:
         for _ in range(count):
-            receiver, pid = fork(session, files, queue)
+            receiver, pid = start_worker(session, files, queue)
             workers[receiver] = [pid, "its start"]
         while workers:
             for receiver in wait(workers):
@@ -53,11 +51,18 @@ def file_of(item):
     return str(item.path), item.get_closest_marker("slow") and item.originalname
 
 
-def fork(session, files, queue):
+def fork():
+    """Fork this process. Its other threads, of which Python warns from 3.12 on, are NumPy's."""
+    sys.stdout.flush()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def start_worker(session, files, queue):
     """Start a worker; return the pipe on which it sends, and its process ID."""
     receiver, sender = Pipe(duplex=False)
-    sys.stdout.flush()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         status = 1
         try:
@@ -85,25 +90,30 @@ def work(session, files, queue, sender):
 
 
 class Sender:
-    """In a worker: sends a test's name when it begins, and all that happened when it has ended."""
+    """In a worker: sends a test's name when it begins, and all that happened when it has ended.
+
+    What happened are pytest's hooks that tell of it: their names and arguments.
+    """
 
     def __init__(self, config, sender):
         self.config, self.sender, self.events = config, sender, []
 
     def pytest_runtest_logstart(self, nodeid, location):
         self.sender.send(nodeid)
-        self.events = [(HOOKS[0], dict(nodeid=nodeid, location=location))]
+        self.events = [("pytest_runtest_logstart", dict(nodeid=nodeid, location=location))]
 
     def pytest_runtest_logreport(self, report):
-        as_data = self.config.hook.pytest_report_to_serializable
-        self.events.append((HOOKS[1], as_data(config=self.config, report=report)))
+        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        self.events.append(("pytest_runtest_logreport", dict(report=data)))
+
+    def pytest_runtest_logfinish(self, nodeid, location):
+        end = "pytest_runtest_logfinish", dict(nodeid=nodeid, location=location)
+        self.sender.send([*self.events, end])
 
     def pytest_warning_recorded(self, warning_message, when, nodeid, location):
         warning = dict(warning_message=warning_message, when=when, nodeid=nodeid, location=location)
-        self.events.append(("pytest_warning_recorded", warning))
-
-    def pytest_runtest_logfinish(self, nodeid, location):
-        self.sender.send([*self.events, (HOOKS[2], dict(nodeid=nodeid, location=location))])
+        if when == "runtest":  # the first process knows the others
+            self.sender.send([("pytest_warning_recorded", warning)])
 
 
 def listen(session, receiver, workers):
@@ -117,16 +127,16 @@ def listen(session, receiver, workers):
         del workers[receiver]
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if test != "the end":
-            raise session.Failed(f"a process of the tests ended in {test}, exit code {status}")
-        return
-    if isinstance(sent, str):
+            session.shouldfail = f"a process of the tests ended in {test}, exit code {status}"
+    elif isinstance(sent, str):
         workers[receiver][1] = sent
-        return
-    for name, event in sent:
-        if name == HOOKS[1]:
-            read = hook.pytest_report_from_serializable
-            event = dict(report=read(config=session.config, data=event))
-        getattr(hook, name)(**event)
+    else:
+        for name, event in sent:
+            if "report" in event:
+                read = hook.pytest_report_from_serializable
+                event["report"] = read(config=session.config, data=event["report"])
+            call = getattr(hook, name)
+            call.call_historic(kwargs=event) if call.is_historic() else call(**event)
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:

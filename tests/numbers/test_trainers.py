@@ -37,11 +37,11 @@ def one_thread():
 # --- random problems in float64
 
 
-# 70 random problems for each loss, the first of them without `slow`.
+# 40 random problems for each loss, the first of them without `slow`.
 some_seeds = pytest.mark.parametrize(
     "seeds",
-    [range(12), pytest.param(range(12, 70), marks=pytest.mark.slow)],
-    ids=["0 to 11", "12 to 69"],
+    [range(12), pytest.param(range(12, 40), marks=pytest.mark.slow)],
+    ids=["0 to 11", "12 to 39"],
 )
 
 

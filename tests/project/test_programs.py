@@ -48,10 +48,9 @@ def test_a_module_says_in_one_line_what_to_run(name, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end another way there")
-@pytest.mark.parametrize("name", ["numpy_closed_form", "compare"])
-def test_output_into_head_ends_without_a_traceback(name, tmp_path):
+def test_output_into_head_ends_without_a_traceback(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-u", str(FILES[name])],
+        [sys.executable, "-u", str(FILES["numpy_closed_form"])],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@ import ast
 import random
 import re
 import sys
+from functools import cache
 from importlib import import_module
 
 import matplotlib.pyplot as plt
@@ -83,6 +84,19 @@ def in_process(tmp_path_factory):
         return done[name]
 
     return names_and_modes
+
+
+@pytest.fixture(scope="module")
+def modes_of(tmp_path_factory):
+    """Return a function from a script's name to its text and its modes, of 40 epochs: enough."""
+
+    @cache
+    def text_and_modes(name):
+        source = (ROOT / f"{name}.py").read_text(encoding="utf-8")
+        source = re.sub(r"\bepochs = \d+", "epochs = 40", source)
+        return source, run_source(source, tmp_path_factory.mktemp(name))[1]
+
+    return text_and_modes
 
 
 def run_source(source, folder):
@@ -236,13 +250,11 @@ def test_each_forward_pass_is_made_in_the_right_modes(name, in_process):
         ("07_exercises", "with torch.inference_mode():"),
     ],
 )
-def test_a_mode_that_is_taken_away_is_noticed(name, line, tmp_path):
-    source = (ROOT / f"{name}.py").read_text(encoding="utf-8")
-    source = re.sub(r"\bepochs = \d+", "epochs = 40", source)  # enough to see it
+def test_a_mode_that_is_taken_away_is_noticed(name, line, modes_of, tmp_path):
+    source, modes = modes_of(name)
     instead = "if True:" if line.startswith("with") else "pass"
     changed = re.sub(rf"^( *){re.escape(line)}$", rf"\1{instead}", source, count=1, flags=re.M)
     assert changed != source
-    _, modes = run_source(source, tmp_path)
     try:
         _, changed_modes = run_source(changed, tmp_path)
     except RuntimeError:  # without inference mode, predictions can't be drawn
