@@ -142,7 +142,7 @@ def test_the_report_is_written_as_json_and_into_junit(tmp_path, parallel):
     for name in ("baseline.json", "published"):
         (tmp_path / name).symlink_to(ROOT / "tests" / name)
     options = ["-q", "test_one.py", "--drift", "d.json", "--junitxml", "junit.xml"]
-    options += ["-n2"] if parallel else []
+    options += ["-n1"] if parallel else []
     run = run_program("pytest", *options, folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "652 of 652 published numbers compared" in run.stdout

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from programs import ENVIRONMENT, ROOT, SCRIPTS, be_the_program, call, run_python
+from programs import ENVIRONMENT, ROOT, SCRIPTS, be_the_program, call
 
 
 def one_thread():
@@ -82,15 +82,6 @@ def test_the_output_is_the_same_whatever_came_before(script, before, runs, capsy
     capsys.readouterr()
     runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
     assert capsys.readouterr().out == runs(script).stdout
-
-
-@pytest.mark.slow
-def test_the_output_is_the_same_in_another_environment(runs, tmp_path):
-    """Another hash seed, one thread from the start, and the C locale."""
-    script = ROOT / "06_all_together.py"
-    other = dict(PYTHONHASHSEED="1", OMP_NUM_THREADS="1", LC_ALL="C")
-    run = run_python(script, folder=tmp_path, **other)
-    assert run.stdout == runs("06_all_together").stdout
 
 
 def in_sys(script):

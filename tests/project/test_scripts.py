@@ -149,10 +149,13 @@ def test_every_name_of_the_tutorials_section_is_in_reach(name, in_process):
 
 
 @pytest.mark.slow
-def test_every_name_can_be_typed_after_python_i(tmp_path):
-    name = "03_train"  # the test before asks for the names of all
+def test_python_i_in_another_environment_prints_the_same_and_knows_every_name(runs, tmp_path):
+    """Another hash seed, one thread from the start, and the C locale."""
+    name = "06_all_together"
     typed = "".join(f"print('{n} is', type({n}).__name__)\n" for n in NAMES[name])
-    run = run_python("-i", ROOT / f"{name}.py", folder=tmp_path, input=typed)
+    other = dict(PYTHONHASHSEED="1", OMP_NUM_THREADS="1", LC_ALL="C")
+    run = run_python("-i", ROOT / f"{name}.py", folder=tmp_path, input=typed, **other)
+    assert run.stdout.startswith(runs(name).stdout)
     assert "NameError" not in run.stderr
     found = [n for n in NAMES[name] if re.search(rf"\b{n} is \w", run.stdout)]
     assert found == NAMES[name]
