@@ -16,7 +16,7 @@ from beyond.measure import make_data, time_epochs
 from manual_grad.numpy_closed_form import START
 
 LR = np.float32(0.01)
-SIZES = {40: (100, 15), 1_000_000: (3, 7)}  # points: epochs in one measurement, measurements
+SIZES = {40: (100, 15), 1_000_000: (30, 5)}  # points: epochs in one measurement, measurements
 
 # How far apart two float32 runs may end: a rounding that flips one sign moves a gradient on 40
 # points by 2 |x| / 40, and a parameter by lr times that. A few signs may flip in 100 epochs.
