@@ -65,12 +65,15 @@ def header():
     }
 
 
-def cpu_model():
-    """Return the CPU's name, as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
+def cpu_model(cpuinfo=Path("/proc/cpuinfo")):
+    """Return the CPU's name, as the system tells it: on ARM, the numbers of its maker and model."""
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    fields = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    arm = [f"{key} {fields[key]}" for key in ("CPU implementer", "CPU part") if key in fields]
+    return fields.get("model name") or ", ".join(arm) or platform.processor() or "unknown"
 
 
 def blas_kernel():

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import deque
 from itertools import count
 from multiprocessing.connection import wait
@@ -109,6 +110,8 @@ def run_job(call, path, folder, log):
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "linux":  # there is a display, which Agg can't use
+        warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(ENVIRONMENT)

@@ -119,6 +119,15 @@ def test_two_reports_are_compared_by_a_program(rows, machine, tmp_path):
     assert len(none.stderr.splitlines()) == 1
 
 
+def test_the_cpu_has_a_name_on_arm_too(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    lines = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\n"
+    cpuinfo.write_text(lines + lines.replace("0xd0c", "0xd40"), encoding="utf-8")
+    assert drift.cpu_model(cpuinfo) == "CPU implementer 0x41, CPU part 0xd0c"
+    cpuinfo.write_text("model name\t: AMD: EPYC\nmodel\t: 17\n", encoding="utf-8")
+    assert drift.cpu_model(cpuinfo) == "AMD: EPYC"
+
+
 TEST_FILE = """
 import pytest
 from published_numbers import SECTIONS, drift_row
