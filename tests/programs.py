@@ -60,9 +60,8 @@ NUMBERS = count(1)
 
 def start_server():
     """Fork the server; return the pipe that takes its jobs."""
-    torch.optim.SGD(
-        [torch.zeros(1, requires_grad=True)], lr=1.0
-    )  # loads what torch's first use does
+    # The first use of an optimizer loads much.
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     receiver, sender = multiprocessing.Pipe(duplex=False)
     if fork() == 0:
         sender.close()
