@@ -1,7 +1,7 @@
 """What an epoch costs: all five trainers, from 40 points to ten million.
 
     python -m beyond.benchmark             all sizes
-    python -m beyond.benchmark --quick     small sizes only
+    python -m beyond.benchmark --quick     small sizes only, and no memory
     python -m beyond.benchmark --others    against other libraries, see beyond/benchmark_others.py
 
 Times one epoch of each trainer (float32, MAE, the full Trajectory recorded) in microseconds, and
@@ -131,7 +131,7 @@ def as_table(costs, megabytes, torch_threads):
         floor = f"{three_digits(cost['floor'])} us" if "floor" in cost else ""
         lines.append(row(f"{n:,}", *cells, floor))
     cells = ["not known" if mb is None else f"{mb:.1f} MB" for mb in megabytes]
-    return [*lines, row(f"peak extra memory, {n:,}", *cells, "")]
+    return [*lines, row(f"peak extra memory, {n:,}", *cells, "")] if cells else lines
 
 
 def plot(costs, torch_threads):
@@ -159,7 +159,7 @@ def main(quick, others):
         lines = benchmark_others.as_table(progress)
     else:
         costs = measure_time(QUICK_SIZES if quick else SIZES)
-        megabytes = measure_memory(max(costs))
+        megabytes = [] if quick else measure_memory(max(costs))
     progress("")
 
     import torch
@@ -176,7 +176,7 @@ def main(quick, others):
 
 
 OPTIONS = [
-    ("--quick", dict(action="store_true", help="small sizes only")),
+    ("--quick", dict(action="store_true", help="small sizes only, and no memory")),
     ("--others", dict(action="store_true", help="other libraries, from their own environment")),
 ]
 

@@ -46,7 +46,7 @@ def pytest_collection_finish(session):
     """Start the programs beside the tests, if a test waits for them."""
     wanted = any("runs" in item.fixturenames for item in session.items)
     if wanted and not session.config.option.collectonly:
-        folder = tempfile.TemporaryDirectory()
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         session.config.add_cleanup(folder.cleanup)
         session.config.stash[STARTED] = Programs(PROGRAMS, Path(folder.name))
 

@@ -4,28 +4,35 @@ torch takes seconds to load, and a fork has loaded it already. A worker runs a f
 pytest does. It sends what happens to the first process, which prints and counts it. The cases of a
 slow test count as a file of their own. There is one worker more than cores: some tests only wait.
 
-Linux only. What needs one process (-s, --pdb, --trace), or brings its own (pytest-xdist), gets
-pytest's own loop.
+What needs one process gets pytest's own loop: -s, --pdb, --setup-show, coverage, a run without
+pytest's terminal (another program runs the tests), CUDA, which no fork can use. So do pytest-xdist,
+which brings its own processes, and systems other than Linux.
 """
 
 import os
 import signal
 import sys
+import traceback
 import warnings
 from itertools import groupby
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 
+import pytest
+import torch
+
+NEED_ONE_PROCESS = "usepdb trace collectonly setupshow setuponly setupplan cov_source".split()
+
 
 def run(session):
     """Run the session's tests, and return True; return None to leave them to pytest's own loop."""
-    options = session.config.option
-    one_process = options.usepdb or options.trace or options.capture == "no" or options.collectonly
-    others = hasattr(session.config, "workerinput") or getattr(options, "dist", "no") != "no"
+    config = session.config
     files = [list(items) for _, items in groupby(session.items, key=file_of)]
-    count = min(len(files), 1 + len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
-    if one_process or others or count < 2 or session.testsfailed:
+    count = min(len(files), 1 + cores())
+    if count < 2 or session.testsfailed or needs_one_process(config):
         return None
+    config.pluginmanager.get_plugin("terminalreporter").showfspath = False  # the files mix
+    config._tmp_path_factory.getbasetemp()  # one folder for all
 
     queue, end = os.pipe()  # a number of two bytes for each file; reading takes it away
     os.write(end, b"".join(number.to_bytes(2, "big") for number in range(len(files))))
@@ -46,6 +53,24 @@ def run(session):
     return True
 
 
+def cores():
+    """Return how many cores this process may use; 0 where forks are not safe."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 0
+
+
+def needs_one_process(config):
+    """Tell whether an option, a plugin or a device asks for pytest's own loop."""
+    options, plugins = config.option, config.pluginmanager
+    return (
+        any(getattr(options, name, None) for name in NEED_ONE_PROCESS)
+        or getattr(options, "capture", "no") == "no"
+        or not plugins.has_plugin("terminalreporter")
+        or hasattr(config, "workerinput")
+        or getattr(options, "dist", "no") != "no"
+        or torch.cuda.is_available()
+    )
+
+
 def file_of(item):
     """Return what the tests have in common that one worker runs in one go."""
     return str(item.path), item.get_closest_marker("slow") and item.originalname
@@ -64,12 +89,14 @@ def start_worker(session, files, queue):
     receiver, sender = Pipe(duplex=False)
     pid = fork()
     if pid == 0:
-        status = 1
         try:
-            work(session, files, queue, sender)
-            status = 0
-        finally:
-            os._exit(status)
+            end = work(session, files, queue, sender)
+        except (KeyboardInterrupt, pytest.exit.Exception) as error:
+            end = error
+        except BaseException:
+            end = traceback.format_exc()
+        sender.send(("end", end))
+        os._exit(0)
     sender.close()
     return receiver, pid
 
@@ -79,14 +106,13 @@ def work(session, files, queue, sender):
     plugins = session.config.pluginmanager
     plugins.unregister(name="terminalreporter")
     plugins.register(Sender(session.config, sender))
-    capture = plugins.getplugin("capturemanager")
+    capture = plugins.get_plugin("capturemanager")
     capture.stop_global_capturing()  # the first process's files
     capture.start_global_capturing()
     while number := os.read(queue, 2):
         items = files[int.from_bytes(number, "big")]
         for item, following in zip(items, [*items[1:], None]):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-    sender.send("the end")
 
 
 class Sender:
@@ -99,7 +125,7 @@ class Sender:
         self.config, self.sender, self.events = config, sender, []
 
     def pytest_runtest_logstart(self, nodeid, location):
-        self.sender.send(nodeid)
+        self.sender.send(("test", nodeid))
         self.events = [("pytest_runtest_logstart", dict(nodeid=nodeid, location=location))]
 
     def pytest_runtest_logreport(self, report):
@@ -108,36 +134,52 @@ class Sender:
 
     def pytest_runtest_logfinish(self, nodeid, location):
         end = "pytest_runtest_logfinish", dict(nodeid=nodeid, location=location)
-        self.sender.send([*self.events, end])
+        self.sender.send(("events", [*self.events, end]))
 
     def pytest_warning_recorded(self, warning_message, when, nodeid, location):
-        warning = dict(warning_message=warning_message, when=when, nodeid=nodeid, location=location)
         if when == "runtest":  # the first process knows the others
-            self.sender.send([("pytest_warning_recorded", warning)])
+            one = warning_message
+            words = str(one.message), one.category.__name__, one.filename, one.lineno
+            event = dict(warning_message=words, when=when, nodeid=nodeid, location=location)
+            self.sender.send(("events", [("pytest_warning_recorded", event)]))
 
 
 def listen(session, receiver, workers):
     """Take what a worker has sent, and tell pytest's plugins; a worker may have come to its end."""
-    hook, (pid, test) = session.config.hook, workers[receiver]
+    pid, test = workers[receiver]
     try:
-        sent = receiver.recv()
+        kind, sent = receiver.recv()
     except EOFError:
-        sent = None
-    if sent is None:
+        kind, sent = "end", "no word of it"
+    if kind == "test":
+        workers[receiver][1] = sent
+    elif kind == "events":
+        for name, event in sent:
+            tell(session.config, name, event)
+    else:
         del workers[receiver]
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if test != "the end":
-            session.shouldfail = f"a process of the tests ended in {test}, exit code {status}"
-    elif isinstance(sent, str):
-        workers[receiver][1] = sent
-    else:
-        for name, event in sent:
-            if "report" in event:
-                read = hook.pytest_report_from_serializable
-                event["report"] = read(config=session.config, data=event["report"])
-            call = getattr(hook, name)
-            call.call_historic(kwargs=event) if call.is_historic() else call(**event)
+        if isinstance(sent, BaseException):
+            raise sent
+        if sent:
+            words = f"a process of the tests ended in {test}, exit code {status}: {sent}"
+            session.shouldfail = words
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:
         raise session.Interrupted(session.shouldstop)
+
+
+def tell(config, name, event):
+    """Call one of pytest's hooks as if its test had run in this process."""
+    if "report" in event:
+        read = config.hook.pytest_report_from_serializable
+        event["report"] = read(config=config, data=event["report"])
+    hook = getattr(config.hook, name)
+    if "warning_message" in event:
+        message, category, *place = event["warning_message"]
+        kind = type(category, (Warning,), {})
+        event["warning_message"] = warnings.WarningMessage(message, kind, *place)
+        hook.call_historic(kwargs=event)
+    else:
+        hook(**event)

@@ -22,6 +22,9 @@ from manual_grad.published_runs import published_runs
 RUN = published_runs()["section 3"]
 LAST_RESORT = 150  # seconds; a worker ends then, even if all else hangs
 
+forks = pytest.mark.skipif(
+    sys.platform != "linux", reason="forks a process that has loaded torch: safe on Linux alone"
+)
 several_processes = pytest.mark.skipif(
     sys.platform == "win32", reason="ends its processes by signals, which Windows doesn't have"
 )
@@ -125,7 +128,7 @@ def check_output(output, size, epochs=100):
     assert output.count(f", {data_parallel.TOLERANCE:.1e} allowed\n") == 2
 
 
-@several_processes
+@forks
 def test_three_processes_with_unequal_shards_until_one_is_killed(tmp_path):
     log, lines = start(3, THEN_ENDLESS, tmp_path), []
     while sum(line.startswith("ready") for line in lines) < 3:
@@ -153,7 +156,7 @@ def test_three_processes_with_unequal_shards_until_one_is_killed(tmp_path):
             os.kill(worker, 0)
 
 
-@several_processes
+@forks
 def test_four_processes_with_equal_shards(tmp_path):
     run = finished(tmp_path, start(4, "data_parallel.main(points=40, epochs=100)", tmp_path))
     assert run.returncode == 0, run.stderr

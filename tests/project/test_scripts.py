@@ -4,13 +4,15 @@ import ast
 import random
 import re
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
-from programs import ROOT, SCRIPTS, run_python
+from programs import ROOT, SCRIPTS, call, run_python
 
 every_script = pytest.mark.parametrize("name", SCRIPTS)
 
@@ -131,6 +133,20 @@ def test_a_script_warns_of_nothing_and_writes_only_what_it_should(name, runs):
     assert run.stderr == ""
     written = {f.relative_to(run.folder).as_posix() for f in run.folder.rglob("*") if f.is_file()}
     assert written == FILES[name]
+
+
+def warn():
+    warnings.warn("planted", stacklevel=1)
+    np.float32(1e38) * np.float32(10)
+    warnings.warn("not for users", DeprecationWarning, stacklevel=1)
+
+
+def test_what_a_script_warns_of_would_be_seen(tmp_path):
+    run = call(warn, folder=tmp_path)
+    assert run.returncode == 0, "a warning is no error"
+    assert "UserWarning: planted\n" in run.stderr
+    assert "RuntimeWarning: overflow" in run.stderr
+    assert "not for users" not in run.stderr
 
 
 @every_script

@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from programs import ROOT, run_program
+from programs import run_program
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,7 +66,6 @@ def run_tests(tmp_path):
 
     def run(*options, **files):
         (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-        (tmp_path / "workers.py").write_bytes((ROOT / "tests" / "workers.py").read_bytes())
         for name in ("test_a", "test_b"):
             (tmp_path / f"{name}.py").write_text(files.get(name, TESTS), encoding="utf-8")
         plain = "-p", "no:cacheprovider", "-p", "no:randomly", "--junitxml", "junit.xml"
@@ -105,7 +104,7 @@ def test_workers_report_what_one_process_reports(run_tests, tmp_path):
 def test_a_worker_that_is_gone_is_named(at_the_end, run_tests):
     run = run_tests(test_b=f"import os\n\ndef test_ends():\n    {at_the_end}\n")
     code = -9 if "kill" in at_the_end else 0
-    line = f"a process of the tests ended in test_b.py::test_ends, exit code {code}"
+    line = f"a process of the tests ended in test_b.py::test_ends, exit code {code}: no word of it"
     assert line in run.stdout
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
 
@@ -115,4 +114,17 @@ def test_the_first_failure_ends_all(run_tests):
     run = run_tests("-x", test_b=slow)
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert "stopping after 1 failures" in run.stdout
-    assert "1 failed" in run.stdout.splitlines()[-1]
+    assert re.search(r"\b1 (failed|error)", run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "words"),
+    [
+        ("pytest.exit('the reason', returncode=7)", 7, "the reason"),
+        ("raise KeyboardInterrupt", pytest.ExitCode.INTERRUPTED, "KeyboardInterrupt"),
+    ],
+)
+def test_what_ends_one_process_ends_all(line, status, words, run_tests):
+    run = run_tests(test_b=f"import pytest\n\ndef test_ends():\n    {line}\n")
+    assert run.returncode == status
+    assert words in run.stdout
