@@ -17,6 +17,8 @@ import pytest
 import workers
 
 os.sched_getaffinity = lambda pid: {0, 1}
+for name in ("CI", "BUILD_NUMBER"):  # with them, pytest says more of an error that it has not sent
+    os.environ.pop(name, None)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session):
