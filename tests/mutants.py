@@ -51,7 +51,7 @@ TESTS = {
     "manual_grad.autograd_function": "test_mutants_caught test_autograd_function",
     "beyond.numpy_blocks": f"test_block* {TRAINERS}",
 }
-SAMPLE = 20  # mutants of a module in a run without --all: all modules in six minutes on two cores
+SAMPLE = 20  # mutants of a module in a run without --all: all modules in three minutes on two cores
 PROCESSES = 2
 
 

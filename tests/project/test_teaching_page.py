@@ -85,6 +85,7 @@ def test_the_plan_fills_90_minutes_with_what_there_is():
     assert sorted(given) == [int(title) for title in titles] == list(range(1, 11))
 
 
+@pytest.mark.slow
 def test_the_line_in_matplotlibrc_doubles_each_pictures_pixels(tmp_path, monkeypatch):
     code = """if True:
         import matplotlib.pyplot as plt
