@@ -76,6 +76,11 @@ def check_trajectory(train, problem, loss):
         assert np.abs(a - b).max() <= TRAJECTORY_FLOAT64 * max(1, np.abs(b).max())
 
 
+def state(model):
+    """Return a copy of a model's parameters, by name."""
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
 def mutant(package, name, source, monkeypatch):
     """Execute `source` as <package>.<name>, in place of the module of that name; return it."""
     module = types.ModuleType(f"{package}.{name}")

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from beyond import limit_cycle
 from manual_grad import compare, torch_optim
 from manual_grad.published_runs import published_runs
 
@@ -23,6 +24,13 @@ def by_all():
         name: {trainer: read_only(trajectory) for trainer, trajectory in trajectories.items()}
         for name, trajectories in trained.items()
     }
+
+
+def states_of(name):
+    """Return the states A, B, ... of the cycle of an MAE run."""
+    trajectory = by_torch(name, limit_cycle.mae_runs()[name].epochs)
+    epochs = limit_cycle.cycle_epochs(trajectory, limit_cycle.EVERY[name])
+    return [limit_cycle.state_after(trajectory, epoch) for epoch in epochs]
 
 
 def read_only(trajectory):

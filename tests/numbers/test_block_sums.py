@@ -1,14 +1,12 @@
 """The sums of numpy_blocks: as near to exact as its docstring says, the same on every processor."""
 
 import inspect
-import os
-import subprocess
-import sys
 from math import fsum, log2
 
 import numpy as np
 import pytest
-from problems import LOSSES, ROOT, mutant, noisy_line
+from problems import LOSSES, mutant, noisy_line
+from programs import run_python
 from tolerances import BCE_TERM_FLOAT32, FLOAT32_ROUNDING
 
 from beyond import numpy_blocks
@@ -93,14 +91,7 @@ def test_the_bits_are_the_same_on_every_kind_of_processor(tmp_path):
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     outputs = set()
     for disabled in ("", " ".join(found)):
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "NPY_DISABLE_CPU_FEATURES": disabled},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
+        run = run_python("-c", code, folder=tmp_path, NPY_DISABLE_CPU_FEATURES=disabled)
+        assert run.returncode == 0, run.stderr
         outputs.add(run.stdout)
     assert len(outputs) == 1

@@ -4,7 +4,6 @@ import inspect
 
 import numpy as np
 import pytest
-import torch
 from problems import (
     LOSSES,
     check_gradients,
@@ -23,15 +22,6 @@ from manual_grad.published_runs import published_runs
 
 BLOCK = numpy_blocks.BLOCK
 RUNS = {name: run for name, run in published_runs().items() if run.loss == "mae"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def torch_on_one_thread():
-    """On a busy machine, torch's threads wait for each other longer than all of this computes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.skipif(not X86, reason="measured on x86-64 CPUs, promised nowhere")

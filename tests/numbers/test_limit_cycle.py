@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from published_numbers import PUBLISHED, X86
 from tolerances import CYCLE_DISTANCE, CYCLE_LOSS, CYCLE_STEP
-from trained import by_torch
+from trained import by_torch, states_of
 
 from beyond import limit_cycle
 from manual_grad.trajectory import Trajectory
@@ -50,12 +50,6 @@ def trajectories():
     return {name: by_torch(name, run.epochs) for name, run in RUNS.items()}
 
 
-def states_of(name, trajectories):
-    """Return the states A, B, ... of a run's cycle."""
-    epochs = limit_cycle.cycle_epochs(trajectories[name], limit_cycle.EVERY[name])
-    return [limit_cycle.state_after(trajectories[name], epoch) for epoch in epochs]
-
-
 def made_up(states):
     states = np.array(states, np.float32)
     nothing = np.zeros_like(states)
@@ -82,10 +76,10 @@ def test_the_cycle_begins_after_the_measured_epoch_with_the_measured_states(name
 
 
 @NAMES
-def test_the_two_states_lie_one_step_apart(name, trajectories):
+def test_the_two_states_lie_one_step_apart(name):
     """Recomputed from the data: lr * (mean of x, 1), whichever state comes first."""
     run = RUNS[name]
-    a, b = np.array(states_of(name, trajectories), float)
+    a, b = np.array(states_of(name), float)
     expected = run.lr * np.array([run.X.double().mean().item(), 1])
     np.testing.assert_allclose(np.abs(a - b), expected, rtol=0, atol=CYCLE_STEP)
 
@@ -116,10 +110,10 @@ def test_a_run_without_a_cycle_is_one_clear_error():
 
 
 @measured
-def test_each_printed_row_takes_its_two_losses_from_two_states(trajectories):
+def test_each_printed_row_takes_its_two_losses_from_two_states():
     """Train loss from state A, test loss from state B: the published row, on x86 to the digit."""
     run = RUNS["section 6"]
-    a, b = states_of("section 6", trajectories)
+    a, b = states_of("section 6")
     halves = limit_cycle.loss_at(a, run.X, run.y), limit_cycle.loss_at(b, run.X_test, run.y_test)
     for _, *published in ROWS[12:]:
         if X86:
@@ -128,20 +122,20 @@ def test_each_printed_row_takes_its_two_losses_from_two_states(trajectories):
 
 
 @NAMES
-def test_the_losses_at_the_states_are_those_in_float64(name, trajectories):
+def test_the_losses_at_the_states_are_those_in_float64(name):
     run = RUNS[name]
-    for weight, bias in states_of(name, trajectories):
+    for weight, bias in states_of(name):
         for X, y in ((run.X, run.y), (run.X_test, run.y_test)):
             y_pred = float(weight) * X.double() + float(bias)
             expected = (y_pred - y.double()).abs().mean().item()
             assert abs(limit_cycle.loss_at((weight, bias), X, y) - expected) <= CYCLE_LOSS
 
 
-def test_neither_state_has_the_tables_tenfold_gap(trajectories):
+def test_neither_state_has_the_tables_tenfold_gap():
     run = RUNS["section 6"]
     (train_a, test_a), (train_b, test_b) = (
         [limit_cycle.loss_at(state, *data) for data in (run[:2], run[2:4])]
-        for state in states_of("section 6", trajectories)
+        for state in states_of("section 6")
     )
     assert test_b > 10 * train_a, "the row of the table"
     assert test_a < train_a
@@ -149,10 +143,10 @@ def test_neither_state_has_the_tables_tenfold_gap(trajectories):
 
 
 @NAMES
-def test_one_closed_form_step_leads_from_each_state_to_the_other(name, trajectories):
+def test_one_closed_form_step_leads_from_each_state_to_the_other(name):
     """The derivation: opposite signs at all points, so opposite gradients (mean of x, 1)."""
     X, y = RUNS[name].X.numpy(), RUNS[name].y.numpy()
-    a, b = states_of(name, trajectories)
+    a, b = states_of(name)
     (gradient_a, signs_a), (gradient_b, signs_b) = (
         limit_cycle.gradient_at(state, X, y) for state in (a, b)
     )
@@ -177,7 +171,7 @@ def test_the_distance_is_proportional_to_the_learning_rate():
 
 def test_the_letter_after_any_epoch_is_that_of_its_state(trajectories):
     trajectory = trajectories["section 6"]
-    a, b = states_of("section 6", trajectories)
+    a, b = states_of("section 6")
     for epoch in (*range(116, 126), 998, 999):
         state = {"A": a, "B": b}[limit_cycle.letter_after(trajectory, epoch)]
         assert limit_cycle.state_after(trajectory, epoch) == state

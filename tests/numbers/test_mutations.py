@@ -1,7 +1,6 @@
 """The checks are checked: each of these mistakes in a trainer or in what it uses is caught."""
 
 import pytest
-import torch
 from problems import LOSSES, ROOT, check_gradients, check_trajectory, mutant, random_problem
 
 # The mistake, the trainer that the checks are run on, the module with the mistake, right, wrong.
@@ -37,15 +36,6 @@ not accumulated | numpy_autograd | engine | gradients[source] + | 0 *
 value times 2 | numpy_closed_form | numpy_closed_form | (loss_value, | (2 * loss_value,
 """.strip().splitlines()
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """1000 points at most are too few to share among threads, which then wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def source(name):

@@ -2,13 +2,12 @@
 
 import copy
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from problems import ROOT, mutant
+from programs import run_python
 from tolerances import GROWTH_IN_THE_LOOP, OPTIMIZER_FLOAT64, OPTIMIZER_LOOP_FLOAT64
 
 from manual_grad import optimizer_paths, optimizers
@@ -190,12 +189,10 @@ def test_the_table_holds_what_both_loops_give(capsys):
         assert f"  {name}(lr=0.01" in line
 
 
-def test_the_optimizers_need_neither_torch_nor_matplotlib():
+def test_the_optimizers_need_neither_torch_nor_matplotlib(tmp_path):
     code = "import sys, manual_grad.optimizers; print({'torch', 'matplotlib'} & {*sys.modules})"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert run.stdout == "set()\n"
+    run = run_python("-c", code, folder=tmp_path)
+    assert (run.returncode, run.stdout) == (0, "set()\n")
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])

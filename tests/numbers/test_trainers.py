@@ -25,15 +25,6 @@ EVERY_TRAINER = compare.TRAINERS | {"numpy_blocks": numpy_blocks.train}
 every_trainer = pytest.mark.parametrize("trainer", EVERY_TRAINER.values(), ids=EVERY_TRAINER)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """1000 points at most are too few to share among threads, which then wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # --- random problems in float64
 
 

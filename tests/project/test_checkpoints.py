@@ -6,29 +6,13 @@ from importlib import import_module
 
 import pytest
 import torch
+from problems import state
 from torch import nn
 
 from beyond import checkpoints
 
 LinearRegressionModel = import_module("02_model").LinearRegressionModel
 LinearRegressionModelV2 = import_module("06_all_together").LinearRegressionModelV2
-
-
-def state(model):
-    return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.pth"
-
-
-@pytest.fixture
-def whole(path):
-    """The bytes of a checkpoint, saved under `path`."""
-    torch.manual_seed(42)
-    checkpoints.save_model(LinearRegressionModel(), path)
-    return path.read_bytes()
 
 
 # --- saving

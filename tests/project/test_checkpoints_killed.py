@@ -13,19 +13,6 @@ from beyond import checkpoints
 LinearRegressionModel = import_module("02_model").LinearRegressionModel
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.pth"
-
-
-@pytest.fixture
-def whole(path):
-    """The bytes of a checkpoint, saved under `path`."""
-    torch.manual_seed(42)
-    checkpoints.save_model(LinearRegressionModel(), path)
-    return path.read_bytes()
-
-
 def forks(test):
     """Mark a test that forks a process."""
     test = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")(test)

@@ -5,21 +5,13 @@ from importlib import import_module
 
 import pytest
 import torch
+from problems import state
 
 from beyond import checkpoints
 
 LinearRegressionModel = import_module("02_model").LinearRegressionModel
 LinearRegressionModelV2 = import_module("06_all_together").LinearRegressionModelV2
 GOOD = {"weights": torch.ones(1), "bias": torch.ones(1)}
-
-
-def state(model):
-    return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.pth"
 
 
 class Command:

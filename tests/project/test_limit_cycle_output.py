@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from published_numbers import PUBLISHED, X86
-from trained import by_torch
+from trained import by_torch, states_of
 
 from beyond import limit_cycle
 from manual_grad.trajectory import Trajectory
@@ -18,12 +18,6 @@ ROWS = PUBLISHED["workflow_notebook"]["6_training"]["rows"]
 @pytest.fixture(scope="module")
 def trajectories():
     return {name: by_torch(name, run.epochs) for name, run in RUNS.items()}
-
-
-def states_of(name, trajectories):
-    """Return the states A, B, ... of a run's cycle."""
-    epochs = limit_cycle.cycle_epochs(trajectories[name], limit_cycle.EVERY[name])
-    return [limit_cycle.state_after(trajectories[name], epoch) for epoch in epochs]
 
 
 def test_a_cycle_of_three_states_is_shown_as_one(capsys):
@@ -47,7 +41,7 @@ def test_the_output_shows_both_states_and_the_row_put_together(name, trajectorie
     output = capsys.readouterr().out
     first, _ = limit_cycle.find_cycle(trajectories[name])
     assert f"# 1. The cycle, {name}: from epoch {first} on, 2 states" in output
-    a, b = states_of(name, trajectories)
+    a, b = states_of(name)
     for label, (weight, bias) in (("A", a), ("B", b)):
         [line] = [line for line in output.splitlines() if f"{float(weight)} " in line]
         assert line.split()[0] == label
