@@ -1,1 +1,1 @@
-"""What both tutorials leave open: the cycle, safe checkpoints, speed, several processes."""
+"""Past the tutorial: safe checkpoints, speed, several processes."""

@@ -1,3 +1,3 @@
 """`python -m beyond` names the programs there."""
 
-print("Start one of: python -m beyond.limit_cycle, beyond.benchmark, beyond.data_parallel")
+print("Start one of: python -m beyond.benchmark, beyond.data_parallel")

@@ -26,15 +26,19 @@ that says so.
 
 import math
 import platform
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-import manual_grad  # noqa: F401  (before beyond: it finds both if this file is started by name)
 from beyond.measure import extra_memory, make_data, progress, time_epochs
 from beyond.numpy_blocks import cores
 from manual_grad import program

@@ -114,7 +114,3 @@ def check_state_dict(state_dict, expected, source):
     for name, tensor in state_dict.items():
         if tensor.is_meta or not torch.isfinite(tensor).all():
             raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. The tutorial's way: python 05_save_load.py")

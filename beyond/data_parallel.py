@@ -20,7 +20,12 @@ one process (numpy_closed_form). `--points 10000000` is the demonstration of sca
 """
 
 import argparse
+import sys
 import time
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
@@ -28,13 +33,23 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from beyond import processes
 from manual_grad import numpy_closed_form, program
-from manual_grad.published_runs import model, published_runs
+from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import as_trajectory
 
-# isort: split
-# Started by its file name, the program finds `beyond` only now (see manual_grad.py beside it).
-from beyond import processes
+
+class Line(nn.Module):
+    """The tutorial's model: y_pred = weights * x + bias."""
+
+    def __init__(self, weight, bias):
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor([weight]))
+        self.bias = nn.Parameter(torch.tensor([bias]))
+
+    def forward(self, x):
+        return self.weights * x + self.bias
+
 
 TUTORIAL = published_runs()["section 3"]
 
@@ -79,9 +94,7 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs, scaled=True):
 
     With scaled=False, DDP averages the shards' mean losses as they are: wrong for unequal shards.
     """
-    line = model.LinearRegressionModel().to(X.device)
-    nn.init.constant_(line.weights, weight)
-    nn.init.constant_(line.bias, bias)
+    line = Line(weight, bias).to(X.device)
     ddp = DistributedDataParallel(line)
     scale = group.size * len(X) / group.total(len(X)) if scaled else 1.0
     rows = []

@@ -72,7 +72,3 @@ def progress(text):
     """Say on the terminal what is being measured. Say nothing where the output goes to a file."""
     if sys.stdout.isatty():
         print(f"\r{text:<60}", end="" if text else "\r", flush=True)
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. Start with: python -m beyond.benchmark")

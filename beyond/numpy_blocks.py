@@ -187,7 +187,3 @@ def cores():
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See what an epoch costs: python -m beyond.benchmark")

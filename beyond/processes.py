@@ -123,7 +123,3 @@ def progress(epochs, group):
         yield epoch
     if line:
         print("\r" + " " * len(line), end="\r")
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See it at work: python -m beyond.data_parallel")

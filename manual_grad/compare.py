@@ -11,8 +11,13 @@ A trainer of your own joins in like this:
     compare.main()
 """
 
+import sys
 from itertools import cycle
+from pathlib import Path
 from textwrap import fill
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import matplotlib.pyplot as plt
 import numpy as np

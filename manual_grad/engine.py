@@ -194,7 +194,3 @@ class Tensor:
 
     def __repr__(self):
         return f"Tensor({self.data!r}, requires_grad={self.requires_grad})"
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See it train: python -m manual_grad.compare")

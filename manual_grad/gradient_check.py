@@ -1,6 +1,6 @@
 """Is a gradient right? Compare it with finite differences of its loss. If it is wrong, say how.
 
-    python -m manual_grad.gradient_check            our losses: by hand, engine, torch, differences
+    python -m manual_grad.gradient_check            our losses, right and with mistakes
     python -m manual_grad.gradient_check mine.py    your own: exit status 0 if right, 1 if wrong
 
 Your file defines two functions. Both get NumPy arrays of shape (n, 1), float64. `loss(y_pred, y)`
@@ -13,17 +13,72 @@ import runpy
 import sys
 import traceback
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from manual_grad import finite_differences, program
-from manual_grad.finite_differences import derivative, points
+from manual_grad import program
 from manual_grad.losses import LOSSES
 
 SIZES = 20, 33  # two numbers of points n, so that a factor n is not mistaken for 20
 SHARP = 1e-3  # of the largest slope: a check that sees less than three digits is refused
 FLOAT32 = 16 * 2.0**-24  # of the largest slope: what 16 roundings of float32 explain
+
+# A function may carry 1000 roundings, each of 2^-53 of its size. A central difference divides them
+# by STEP: 1.8e-9. It leaves out STEP^2 / 6 of the third derivative: 6e-10. A larger step raises the
+# second error, a smaller one the first.
+STEP = 2.0**-14
+ROUNDING = 1000 * 2.0**-53
+
+
+def slopes(function, x, h):
+    """Return the slopes of `function` to the left and to the right of each element of the array x.
+
+    right_i = (f(x + h e_i) - f(x)) / h     the forward difference
+    left_i  = (f(x) - f(x - h e_i)) / h     the mean of both is the central difference
+    """
+    steps = h * np.eye(x.size).reshape(-1, *x.shape)
+    here = function(x)
+    left = [(here - function(x - step)) / h for step in steps]
+    right = [(function(x + step) - here) / h for step in steps]
+    return np.reshape(left, x.shape), np.reshape(right, x.shape)
+
+
+def derivative(function, x):
+    """Return the derivative for each element of x, how far off it may be, and where kinks are.
+
+    The derivative is the central difference. A second one, with half the step, shows its error:
+    half the step leaves a quarter of the truncation, so twice the change is a bound. Without a
+    kink, half the step also halves the jump between left and right slope. At a kink the jump stays,
+    and each slope between the two is a subgradient. A kink near x, but not at x, makes the error
+    bound (room) larger, never too small.
+    """
+    left, right = slopes(function, x, STEP)
+    near_left, near_right = slopes(function, x, STEP / 2)
+    central = (left + right) / 2
+    truncation = 2 * abs(central - (near_left + near_right) / 2)
+    size = abs(function(x)) + abs(central * x).sum()  # the terms of a sum may cancel
+    room = ROUNDING * size / STEP + truncation
+    jump = abs(2 * (near_right - near_left) - (right - left))
+    return central, room + jump / 2, jump / 2 > room
+
+
+def points(n, low, high):
+    """Return n predictions and labels of shape (n, 1), some of them equal, some 0 if they may be.
+
+    They are multiples of 2^-20, so that a prediction plus or minus a step is exact.
+    """
+    rng = np.random.default_rng(n)
+    y_pred = np.round(rng.uniform(low, high, (n, 1)) * 2**20) / 2**20
+    y = np.round(rng.uniform(0.05, 0.95, (n, 1)) * 2**20) / 2**20
+    y_pred[:2] = y[:2]
+    if low < 0:
+        y_pred[2], y[3], y[4] = 0, 0, 1
+    return y_pred, y
 
 
 class Verdict(NamedTuple):
@@ -186,12 +241,7 @@ def check_file(file):
 def main(file=None):
     if file is not None:
         check_file(file)
-    finite_differences.print_losses()
     print_checks()
-    finite_differences.print_errors()
-    print("\n# The errors as a picture")
-    program.save_figure(finite_differences.plot_errors(), "gradient_check")
-    program.show_figures()
 
 
 if __name__ == "__main__":

@@ -74,6 +74,3 @@ LOSSES = {
     "mse": (mse, mse_gradient),
     "bce": (bce_with_logits, bce_with_logits_gradient),
 }
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See it checked: python -m manual_grad.gradient_check")

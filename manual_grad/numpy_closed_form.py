@@ -10,6 +10,12 @@ chain rule each gradient is the loss's gradient times the model's, summed over t
 losses.py derives dL/dy_pred for each loss. For MAE it is sign(y_pred_i - y_i) / n.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
 
 from manual_grad.losses import LOSSES, mae

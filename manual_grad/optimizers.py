@@ -8,8 +8,7 @@ Below, theta is a parameter, g its gradient, t = 1, 2, ... the step. Formulas: t
 torch.optim.SGD and torch.optim.Adam in PyTorch's documentation; Kingma and Ba, "Adam: A Method for
 Stochastic Optimization" (2015).
 
-Run as a program, it compares both with torch.optim. That code is in optimizer_paths.py, because
-nothing here needs torch.
+`python -m lessons.optimizer_paths` compares both with torch.optim.
 """
 
 from numbers import Real
@@ -130,9 +129,3 @@ def check_not_negative(**values):
             raise TypeError(f"{name} must be a number, not {value!r} of {type(value).__name__}")
         if not value >= 0:
             raise ValueError(f"{name} must be 0 or more, not {value}")
-
-
-if __name__ == "__main__":
-    from manual_grad import optimizer_paths, program
-
-    program.run(optimizer_paths.main, optimizer_paths.__doc__)

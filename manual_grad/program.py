@@ -1,4 +1,4 @@
-"""What the programs of manual_grad and beyond share: --help, `| head`, pictures.
+"""What the programs here share: --help, `| head`, and the look of pictures.
 
 A numbered script takes no options and draws its own pictures. It needs nothing of this.
 """
@@ -7,6 +7,11 @@ import argparse
 import os
 import sys
 from pathlib import Path
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito). Lines also differ in marker or
+# dash, so that a grey print shows which is which.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+SKY, YELLOW, PINK = "#56B4E9", "#F0E442", "#CC79A7"
 
 # The size of a slide, 13.33 x 7.5 inches, and text of 16 pt on it: legible at the back of a room.
 # Use it as `@plt.rc_context(SLIDE)` above a function that draws.
@@ -56,7 +61,3 @@ def show_figures():
 
     if plt.gcf().canvas.required_interactive_framework:
         plt.show()
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. Start with: python -m manual_grad.compare")

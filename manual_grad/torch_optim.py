@@ -41,7 +41,3 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
         rows.append([number.item() for number in row])
 
     return as_trajectory(rows, X.numpy(force=True).dtype)
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See it at work: python -m manual_grad.compare")

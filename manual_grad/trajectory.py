@@ -118,10 +118,3 @@ def check_values(name, values):
     if values.ndim != 2 or values.shape[1] != 1 or len(values) == 0:
         raise ValueError(f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}")
     return values
-
-
-if __name__ == "__main__":
-    print(
-        "This is a module, not a program. Every trainer returns what it defines: "
-        "python -m manual_grad.compare"
-    )

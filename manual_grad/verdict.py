@@ -189,7 +189,3 @@ def in_short(runs, results, trainer):
     first = f"weight and bias are equal to torch_optim's, to the bit, {equal}"
     why = f"Where losses or gradients differ: {'; '.join(sorted(reasons))}." if reasons else ""
     return "\n".join([first, *differ, why or "Losses and gradients are equal to the bit."])
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See its verdicts: python -m manual_grad.compare")

@@ -8,7 +8,11 @@ figures/loss_surface.png. With --animation it saves figures/training.gif too: th
 the data, while the point walks over the map, for 200 epochs.
 """
 
+import sys
 from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,14 +20,13 @@ from matplotlib.animation import PillowWriter
 
 from manual_grad import numpy_closed_form, program
 from manual_grad.losses import LOSSES
-from manual_grad.published_runs import published_runs
+from manual_grad.program import BLUE, GREEN, ORANGE
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 
-TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3
 MARKED = [0, 10, 20, 50, 100]  # epochs
 LEVELS = {"mae": np.arange(0, 0.45, 0.04), "mse": np.arange(0, 0.21, 0.02)}
 LABELS = {"mae": "MAE (no unit)", "mse": "MSE (no unit)"}
 MAP = np.linspace(0.25, 0.85, 61), np.linspace(0.05, 0.55, 51)  # weights, biases
-ORANGE, BLUE, GREEN = "#D55E00", "#0072B2", "#009E73"
 
 
 def with_equal_first_step(run, loss):

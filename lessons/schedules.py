@@ -23,10 +23,8 @@ from torch import nn
 
 from manual_grad import numpy_closed_form
 from manual_grad.losses import mae
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT
 from manual_grad.trajectory import Trajectory
-
-# The line that the data of section 6 lie on: y = 0.7 x + 0.3.
-TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3
 
 
 def step_decay(lr, epochs, step_size, gamma):
@@ -192,7 +190,3 @@ def print_mse(run):
         "At 0.8 only float32's rounding is left. The last rate is 1 % above the limit: it diverges."
     )
     print("There the steepest direction gets so large that its rounding swamps the flattest.")
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See it at work: python -m beyond.limit_cycle")

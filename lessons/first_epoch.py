@@ -7,17 +7,23 @@ lr against the gradients gives the new parameters. Autograd and differences say 
 Then the engine's graph of the loss, node by node, from the loss back to the parameters.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
 
-from manual_grad import graph, numpy_closed_form, program
-from manual_grad.finite_differences import derivative
+from lessons import graph
+from manual_grad import numpy_closed_form, program
+from manual_grad.gradient_check import derivative
 from manual_grad.losses import mae
+from manual_grad.program import BLUE, ORANGE
 from manual_grad.published_runs import published_runs
-
-BLUE, ORANGE = "#0072B2", "#D55E00"
 
 ROWS = [
     ("loss", "mean of |residual|"),

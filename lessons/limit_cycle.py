@@ -16,17 +16,20 @@ Both steps have the same length: the states lie lr * |(mean of x, 1)| apart.
 The way out. A falling lr (a schedule), or MSE with a larger lr: schedules.py tells of both.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import matplotlib.pyplot as plt
 import numpy as np
 
+from lessons import schedules
+from lessons.schedules import loss_at
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.losses import mae_gradient
 from manual_grad.published_runs import published_runs
-
-# isort: split
-# Started by its file name, the program finds `beyond` only now (see manual_grad.py beside it).
-from beyond import schedules
-from beyond.schedules import loss_at
 
 # The tutorials print a row every so many epochs.
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}

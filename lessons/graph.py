@@ -13,8 +13,7 @@ import numpy as np
 
 from manual_grad import program
 from manual_grad.engine import Tensor
-
-BLUE, ORANGE = "#0072B2", "#D55E00"
+from manual_grad.program import BLUE, ORANGE
 
 
 def nodes(run):
@@ -122,7 +121,3 @@ def draw_arrow(axes, start, end, color, style):
     """Draw an arrow from start to end."""
     look = dict(arrowstyle="-|>", color=color, lw=2.5, ls=style, mutation_scale=20)
     axes.annotate("", end, start, arrowprops=look)
-
-
-if __name__ == "__main__":
-    print("This is a module, not a program. See its numbers: python -m manual_grad.first_epoch")

@@ -10,6 +10,12 @@ torch believes whatever `backward` returns. So check it: torch.autograd.gradchec
 central differences, which are precise enough in float64 only.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
 import torch
 from torch import nn

@@ -15,11 +15,17 @@ Prints the losses and parameters, and saves figures/learning_rate.png for MSE an
 figures/learning_rate_mae.png for MAE.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import matplotlib.pyplot as plt
 import numpy as np
 
+from lessons.loss_surface import LABELS, draw_map, losses_at, path
 from manual_grad import numpy_closed_form, program
-from manual_grad.loss_surface import LABELS, draw_map, losses_at, path
 from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]

@@ -6,15 +6,21 @@ from torch. Prints how far apart they are after each of 1000 epochs and where th
 figures/optimizers.png: the first 100 epochs of plain SGD, momentum, Nesterov's variant and Adam.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
 
+from lessons.loss_surface import LABELS, draw_map, losses_at, write
 from manual_grad import optimizers, program
-from manual_grad.loss_surface import LABELS, TRUE_BIAS, TRUE_WEIGHT, draw_map, losses_at, write
 from manual_grad.losses import mse_gradient
-from manual_grad.published_runs import published_runs
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 
 OPTIMIZERS = {
     "plain SGD": ("SGD", dict(lr=0.01)),

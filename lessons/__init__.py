@@ -1,0 +1,1 @@
+"""One idea each, with a picture."""
