@@ -1,19 +1,23 @@
 """The three losses by hand: for each, its value and its gradient with respect to the predictions.
 
 Every function takes predictions and labels of the same shape, or raises ValueError. It returns a
-scalar value, or a gradient of that shape in the dtype of the predictions. Below, n is the number of
-predictions, r_i = y_pred_i - y_i are the residuals, and L is the loss:
+scalar value, or a gradient of that shape, in their dtype (float64 where one of the two is). Below,
+n is the number of predictions, L is the loss, and r_i = y_pred_i - y_i is the residual. Statistics
+books often write label minus prediction: the other sign.
 
     mae   L = 1/n sum_i |r_i|            dL/dy_pred_i = sign(r_i) / n       torch.nn.L1Loss
           |r| has slope 1 for r > 0 and -1 for r < 0. At r = 0 it has a kink, where every slope from
           -1 to 1 is a subgradient: the line through 0 with that slope lies below |r|. Like torch,
-          we take 0, which is sign(0).
+          we take 0, which is sign(0). L is convex in the parameters, because |r| is convex and r is
+          linear in them. So its subgradients follow the chain rule too.
 
     mse   L = 1/n sum_i r_i^2            dL/dy_pred_i = 2 r_i / n           torch.nn.MSELoss
 
-    bce   The prediction is a logit z_i; p_i = sigmoid(z_i) is the probability of label 1.
+    bce   The prediction is a logit z_i. p_i = sigmoid(z_i) = 1 / (1 + e^-z_i) is the probability of
+          label 1.
           L = -1/n sum_i (y_i log p_i + (1 - y_i) log(1 - p_i))             torch.nn.
             =  1/n sum_i (log(1 + e^z_i) - y_i z_i)                         BCEWithLogitsLoss
+          The second line puts in log p = z - log(1 + e^z) and log(1 - p) = -log(1 + e^z).
           dL/dz_i = (p_i - y_i) / n, because log(1 + e^z) has the slope e^z / (1 + e^z) = p.
           The code uses np.logaddexp(0, z) for log(1 + e^z): it can't overflow.
 """

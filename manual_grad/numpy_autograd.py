@@ -7,7 +7,7 @@ New here: nobody works out a gradient. The loss is written down as operations on
 import numpy as np
 
 from manual_grad.engine import Tensor
-from manual_grad.trajectory import as_trajectory, check_arguments
+from manual_grad.trajectory import as_array, as_trajectory, check_arguments
 
 LOSSES = {
     "mae": lambda y_pred, y: (y_pred - y).abs().mean(),
@@ -20,12 +20,10 @@ LOSSES = {
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, with gradients from engine.Tensor."""
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = np.asarray(X)
-    y = np.asarray(y, dtype=X.dtype)
-    lr = X.dtype.type(lr)
-    weight, bias = (
-        Tensor(np.array(start, X.dtype), requires_grad=True) for start in (weight, bias)
-    )
+    X = as_array(X)
+    y = as_array(y).astype(X.dtype)
+    weight, bias, lr = map(X.dtype.type, (weight, bias, lr))
+    weight, bias = (Tensor(start, requires_grad=True) for start in (weight, bias))
     X, y = Tensor(X), Tensor(y)
     loss_fn = LOSSES[loss]
     rows = []

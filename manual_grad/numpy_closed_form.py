@@ -1,8 +1,9 @@
 """Trainer 1: gradient descent with closed-form gradients, in NumPy alone.
 
-Nothing here differentiates: the derivative is worked out on paper, once. The model is y_pred_i =
-weight * x_i + bias. The loss L depends on the parameters through the predictions only. So by the
-chain rule each gradient is the loss's gradient times the model's, summed over the points:
+A closed-form gradient, or analytic gradient, is a formula. Nothing here differentiates: the
+derivative is worked out on paper, once. The model is y_pred_i = weight * x_i + bias. The loss L
+depends on the parameters through the predictions only. So by the chain rule each gradient is the
+loss's gradient times the model's, summed over the points:
 
     dL/dweight = sum_i dL/dy_pred_i * dy_pred_i/dweight = sum_i dL/dy_pred_i * x_i
     dL/dbias   = sum_i dL/dy_pred_i * dy_pred_i/dbias   = sum_i dL/dy_pred_i
@@ -19,7 +20,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 
 from manual_grad.losses import LOSSES, mae
-from manual_grad.trajectory import as_trajectory, check_arguments
+from manual_grad.trajectory import as_array, as_trajectory, check_arguments
 
 # What torch.randn draws for the tutorial's model after torch.manual_seed(42): weight and bias.
 START = 0.33669036626815796, 0.12880940735340118
@@ -29,13 +30,14 @@ START = 0.33669036626815796, 0.12880940735340118
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train y_pred = weight * X + bias from the given start, and return the Trajectory.
 
-    X and y have shape (n, 1). weight, bias and lr are floats. All is computed in the dtype of X.
-    `loss` is "mae", "mse" or "bce" (on the logit). Raises TypeError or ValueError for bad
-    arguments, and FloatingPointError if a number is no longer finite.
+    X and y are arrays or tensors of shape (n, 1), float32 or float64. weight, bias and lr are
+    floats. All is computed in the dtype of X. `loss` is "mae", "mse" or "bce" (on the logit).
+    Raises TypeError or ValueError for bad arguments, and FloatingPointError if a number is no
+    longer finite.
     """
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = np.asarray(X)
-    y = np.asarray(y, dtype=X.dtype)
+    X = as_array(X)
+    y = as_array(y).astype(X.dtype)
     weight, bias, lr = map(X.dtype.type, (weight, bias, lr))
     loss_fn, loss_gradient = LOSSES[loss]
     rows = []

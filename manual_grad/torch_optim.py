@@ -14,8 +14,8 @@ LOSSES = {"mae": nn.L1Loss(), "mse": nn.MSELoss(), "bce": nn.BCEWithLogitsLoss()
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, on tensors: torch's gradients, torch's optimizer."""
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = torch.as_tensor(X)
-    y = torch.as_tensor(y).to(X)
+    X = torch.as_tensor(X).detach()
+    y = torch.as_tensor(y).detach().to(X)
     weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
     optimizer = torch.optim.SGD([weight, bias], lr=lr)
     loss_fn = LOSSES[loss]

@@ -1,6 +1,5 @@
 """What every trainer records, and what every trainer asks of its arguments."""
 
-from math import isfinite
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -73,7 +72,8 @@ def as_trajectory(rows, dtype):
             f"{name} {column[epoch]}" for name, column in trajectory._asdict().items()
         )
         raise FloatingPointError(
-            f"training is no longer finite in epoch {epoch} ({numbers}): try a smaller lr"
+            f"training is no longer finite in epoch {epoch} ({numbers}): try a smaller lr, "
+            "or standardize X: (X - X.mean()) / X.std()"
         )
     return trajectory
 
@@ -81,40 +81,50 @@ def as_trajectory(rows, dtype):
 def check_arguments(X, y, weight, bias, loss, lr, epochs):
     """Raise TypeError or ValueError unless a trainer can train with these.
 
-    X and y are NumPy arrays or torch tensors, on any device.
+    X and y are NumPy arrays or torch tensors, on any device, of shape (n, 1), float32 or float64.
     """
-    if not isinstance(loss, str) or loss not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}, not {loss!r}")
-    if not isinstance(epochs, Integral) or epochs < 0:
-        raise ValueError(f"epochs must be a whole number, 0 or more, not {epochs!r}")
-    X_values, y_values = (check_values(name, values) for name, values in (("X", X), ("y", y)))
-    limit = float(np.finfo(X_values.dtype).max)
-    for name, values in (("X", X_values), ("y", y_values)):
-        # Smallest and largest are nan where any value is, and take no memory of size n.
-        if not -limit <= float(values.min()) <= float(values.max()) <= limit:
-            raise ValueError(f"{name} must be finite in {X_values.dtype}, but holds nan or inf")
-    if len(X) != len(y):
-        raise ValueError(f"X has {len(X)} rows and y has {len(y)}: each sample needs one label")
-    if loss == "bce" and (y_values.min() < 0 or y_values.max() > 1):
-        lowest, highest = y_values.min(), y_values.max()
-        raise ValueError(f"y must lie in [0, 1] for bce, but it reaches from {lowest} to {highest}")
+    arrays = {"X": as_array(X), "y": as_array(y)}
+    for name, values in arrays.items():
+        kind = type(values).__name__
+        require(isinstance(values, np.ndarray), f"{name} must be an array or a tensor, not {kind}")
+        floats = values.dtype in (np.float32, np.float64)
+        require(floats, f"{name} must hold float32 or float64, not {values.dtype}")
+        column = values.ndim == 2 and values.shape[1] == 1 and len(values) > 0
+        shape = f"not {values.shape}"
+        require(column, f"{name} must have shape (n, 1) with n of 1 or more, {shape}", ValueError)
+
+    X, y = arrays.values()
+    each_labelled = f"X has {len(X)} rows and y has {len(y)}: each sample needs one label"
+    require(len(X) == len(y), each_labelled, ValueError)
+    largest = float(np.finfo(X.dtype).max)
+    for name, values in arrays.items():
+        # The smallest and the largest are nan where any value is. They take no memory of size n.
+        finite = -largest <= float(values.min()) <= float(values.max()) <= largest
+        require(finite, f"{name} must be finite in {X.dtype}, but holds nan or inf", ValueError)
+
     for name, value in (("weight", weight), ("bias", bias), ("lr", lr)):
-        if not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, not of type {type(value).__name__}")
-        if not isfinite(value) or abs(value) > limit:
-            raise ValueError(f"{name} must be a finite number of {X_values.dtype}, not {value}")
-    if lr < 0:
-        raise ValueError(f"lr must be 0 or more, not {lr}")
+        kind = type(value).__name__
+        require(isinstance(value, Real), f"{name} must be a number, not of type {kind}")
+        finite = f"{name} must be a finite number of {X.dtype}, not {value}"
+        require(abs(value) <= largest, finite, ValueError)  # nan isn't
+    require(lr >= 0, f"lr must be 0 or more, not {lr}", ValueError)
+
+    known = isinstance(loss, str) and loss in LOSSES
+    require(known, f"loss must be one of {', '.join(map(repr, LOSSES))}, not {loss!r}", ValueError)
+    reach = f"it reaches from {y.min()} to {y.max()}"
+    probabilities = loss != "bce" or 0 <= y.min() <= y.max() <= 1
+    require(probabilities, f"y must lie in [0, 1] for bce, but {reach}", ValueError)
+    whole = isinstance(epochs, Integral) and epochs >= 0
+    require(whole, f"epochs must be a whole number, 0 or more, not {epochs!r}", ValueError)
 
 
-def check_values(name, values):
-    """Return X or y as an array. Raise unless it holds floats and has shape (n, 1)."""
-    if hasattr(values, "numpy") and not isinstance(values, type):
-        values = values.numpy(force=True)  # a tensor: detached, and copied from a GPU
-    if not isinstance(values, np.ndarray):
-        raise TypeError(f"{name} must be an array or a tensor, not {type(values).__name__}")
-    if not np.issubdtype(values.dtype, np.floating):
-        raise TypeError(f"{name} must hold floats such as float32, not {values.dtype}")
-    if values.ndim != 2 or values.shape[1] != 1 or len(values) == 0:
-        raise ValueError(f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}")
-    return values
+def require(condition, message, error=TypeError):
+    """Raise the error with the message unless the condition holds."""
+    if not condition:
+        raise error(message)
+
+
+def as_array(values):
+    """Return a tensor as a NumPy array, copied from a GPU if need be. Return all else as it is."""
+    is_tensor = hasattr(values, "numpy") and not isinstance(values, type)
+    return values.numpy(force=True) if is_tensor else values

@@ -1,0 +1,331 @@
+"""The trainers by hand take torch.optim's path: every loss, gradient and parameter, every epoch."""
+
+import importlib
+import itertools
+import math
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from manual_grad import numpy_autograd, numpy_closed_form, tensor_updates, torch_optim
+from manual_grad.losses import LOSSES, mae
+from manual_grad.published_runs import published_runs
+from manual_grad.trajectory import Trajectory, as_trajectory
+
+BY_HAND = {
+    "numpy_closed_form": numpy_closed_form.train,
+    "numpy_autograd": numpy_autograd.train,
+    "tensor_updates": tensor_updates.train,
+}
+RUNS = published_runs()
+
+# How far two float32 runs may be apart. Every epoch rounds each number a few times, by 6e-8 of its
+# size. In an MAE run no epoch enlarges what is there, as long as no residual changes its sign. The
+# MSE runs have larger numbers: labels up to 8, gradients up to 20.
+TOLERANCE = {"mae": 4e-6, "mse": 2e-5}
+
+
+@pytest.mark.parametrize("trainer", BY_HAND)
+@pytest.mark.parametrize("name", RUNS)
+def test_each_trainer_by_hand_takes_torch_optims_path(name, trainer):
+    run = RUNS[name]
+    by_hand = run.train(BY_HAND[trainer])
+    by_torch = run.train(torch_optim.train)
+    for column in Trajectory._fields:  # loss, weight_grad, bias_grad, weight, bias
+        ours, theirs = getattr(by_hand, column), getattr(by_torch, column)
+        assert ours.dtype == np.float32
+        assert ours.shape == (run.epochs,)
+        assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[run.loss], err_msg=column)
+
+
+# --- random problems in float64: whole runs, other losses, outliers, kinks
+
+# A sum of 1000 terms has at most 1000 roundings of 1.1e-16 on either side, in each of 30 epochs.
+FLOAT64 = 1e-11
+
+
+def random_problem(seed, loss):
+    """Return X, y, weight, bias in float64: 1 to 1000 points, some kinds of data by the seed."""
+    rng = np.random.default_rng([seed, list(LOSSES).index(loss)])
+    n = (1, 2, 3, 10, 40, 100, 333, 1000)[seed % 8]
+    weight, bias = rng.normal(size=2)
+    X = rng.uniform(-1, 1, size=(n, 1))
+    y = 0.7 * X + 0.3 + rng.normal(scale=0.3, size=X.shape)
+    if loss == "bce":
+        y = (y > 0.5).astype(float) if seed % 2 else rng.random(y.shape)
+        if seed % 3 == 2:
+            weight = bias = 0.0  # every logit is exactly 0
+    elif seed % 3 == 1:
+        y[rng.random(y.shape) < 0.1] += 1000.0  # outliers
+    elif seed % 3 == 2:
+        some = rng.random(X.shape) < 0.5
+        y[some] = (weight * X + bias)[some]  # residuals that are exactly 0
+    return X, y, weight, bias
+
+
+def check_random_problems(train, losses):
+    """Assert that whole runs are torch.optim's."""
+    for loss, seed in itertools.product(losses, range(12)):
+        problem = random_problem(seed, loss)
+        ours, theirs = (
+            trainer(*problem, loss=loss, lr=0.05, epochs=30)
+            for trainer in (train, torch_optim.train)
+        )
+        for a, b in zip(ours, theirs, strict=True):
+            assert_allclose(a, b, rtol=0, atol=FLOAT64 * max(1, np.abs(b).max()))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("trainer", BY_HAND)
+def test_random_problems_train_as_with_torch_optim(trainer, loss):
+    check_random_problems(BY_HAND[trainer], [loss])
+
+
+MISTAKES = """
+numpy_closed_form | numpy_closed_form | -= lr * weight_grad      | += lr * weight_grad
+numpy_closed_form | numpy_closed_form | (y_pred_grad * X).sum()  | y_pred_grad.sum()
+numpy_closed_form | losses            | np.sign(y_pred - y) / y.size | np.sign(y_pred - y)
+numpy_closed_form | losses            | return 2 * (y_pred - y) /    | return (y_pred - y) /
+numpy_closed_form | losses            | np.sign(y_pred - y)      | np.where(y_pred > y, 1.0, -1.0)
+numpy_autograd    | numpy_autograd    | weight.grad = bias.grad = None | pass
+numpy_autograd    | numpy_autograd    | lr * bias.grad           | lr * weight.grad
+tensor_updates    | tensor_updates    | weight.grad = bias.grad = None | pass
+tensor_updates    | tensor_updates    | weight -= lr *           | weight -= 2 * lr *
+torch_optim       | torch_optim       | optimizer.zero_grad()    | pass
+"""
+
+
+def planted(name, old, new, monkeypatch):
+    """Return a module of manual_grad with a mistake: `old` in its source replaced by `new`."""
+    source = Path(importlib.import_module(f"manual_grad.{name}").__file__).read_text("utf-8")
+    assert old in source, "this mistake changes nothing"
+    module = types.ModuleType(f"manual_grad.{name}")
+    module.__package__ = "manual_grad"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(source.replace(old, new), f"{name}.py", "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.strip().splitlines())
+def test_a_planted_mistake_is_caught(mistake, monkeypatch):
+    trainer, name, old, new = (part.strip() for part in mistake.split(" | "))
+    module = planted(name, old, new, monkeypatch)
+    if name != trainer:  # the trainer imports the module with the mistake
+        module = planted(trainer, "import", "import", monkeypatch)
+    with pytest.raises((AssertionError, FloatingPointError)):
+        check_random_problems(module.train, LOSSES)
+
+
+# --- torch_optim too, against what shares no code with any trainer
+
+EVERY_TRAINER = BY_HAND | {"torch_optim": torch_optim.train}
+
+
+def loss_on_paper(X, y, weight, bias, loss):
+    """Return the loss in Python floats, point by point, exactly summed."""
+
+    def of_point(x, label):
+        z = weight * x + bias
+        if loss == "bce":
+            return max(z, 0) + math.log1p(math.exp(-abs(z))) - label * z
+        return abs(z - label) if loss == "mae" else (z - label) ** 2
+
+    return math.fsum(map(of_point, X.ravel().tolist(), y.ravel().tolist())) / len(X)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("trainer", EVERY_TRAINER)
+def test_loss_and_gradients_are_those_on_paper(trainer, loss):
+    h = 1e-5  # a central difference leaves out h^2 / 6 of the third derivative, and rounds by 1e-11
+    X, y, weight, bias = random_problem(3, loss)
+    if loss == "mae":
+        assert np.abs(weight * X + bias - y).min() > h, "no kink within reach of the difference"
+    one = EVERY_TRAINER[trainer](X, y, weight, bias, loss=loss, epochs=1)
+    assert_allclose(one.loss[0], loss_on_paper(X, y, weight, bias, loss), rtol=1e-13)
+    for gradient, (dw, db) in ((one.weight_grad[0], (h, 0)), (one.bias_grad[0], (0, h))):
+        ahead = loss_on_paper(X, y, weight + dw, bias + db, loss)
+        behind = loss_on_paper(X, y, weight - dw, bias - db, loss)
+        assert_allclose(gradient, (ahead - behind) / (2 * h), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("trainer", EVERY_TRAINER)
+def test_mse_has_its_analytic_solution(trainer):
+    """theta_k = theta* + (I - lr H)^k (theta_0 - theta*), for all k at once, without a loop."""
+    X, y, *start = random_problem(3, "mse")
+    A = np.hstack([X, np.ones_like(X)])
+    optimum = np.linalg.lstsq(A, y, rcond=None)[0].ravel()
+    factors, vectors = np.linalg.eigh(np.eye(2) - 0.1 * 2 / len(X) * A.T @ A)
+    powers = factors[:, None] ** np.arange(1, 301)
+    path = optimum[:, None] + vectors @ (powers * (vectors.T @ (start - optimum))[:, None])
+    ours = EVERY_TRAINER[trainer](X, y, *start, loss="mse", lr=0.1, epochs=300)
+    assert_allclose([ours.weight, ours.bias], path, rtol=0, atol=1e-12)
+
+
+# --- two kinds of data that people bring
+
+
+def test_heights_need_a_tiny_rate_or_standardized_features():
+    """x from 65 to 100: MSE diverges at lr = 0.01, says what helps, and that helps."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(65, 100, (50, 1))
+    y = 1.5 * X - 40 + rng.normal(0, 2, X.shape)
+    slope, intercept = np.polyfit(X.ravel(), y.ravel(), 1)
+    advice = r"no longer finite in epoch \d+ .*smaller lr, or standardize X: \(X - X.mean\(\)\) / X"
+    for train in EVERY_TRAINER.values():
+        with pytest.raises(FloatingPointError, match=advice):
+            train(X, y, 0.0, 0.0, loss="mse")
+        standardized = (X - X.mean()) / X.std()
+        end = train(standardized, y, 0.0, 0.0, loss="mse", lr=0.1, epochs=200)
+        assert_allclose(end.weight[-1] / X.std(), slope, rtol=1e-9)
+        assert_allclose(end.bias[-1] - end.weight[-1] * X.mean() / X.std(), intercept, rtol=1e-9)
+
+
+def test_celsius_become_fahrenheit():
+    celsius = np.arange(-40, 101, 10.0).reshape(-1, 1)
+    standardized = (celsius - celsius.mean()) / celsius.std()
+    for train in EVERY_TRAINER.values():
+        end = train(standardized, 1.8 * celsius + 32, 0.0, 0.0, loss="mse", lr=0.1, epochs=200)
+        assert_allclose(end.weight[-1] / celsius.std(), 1.8, rtol=1e-12)
+        assert_allclose(end.bias[-1] - 1.8 * celsius.mean(), 32, rtol=1e-12)
+
+
+# --- what a trainer takes and gives
+
+
+@pytest.mark.parametrize("trainer", EVERY_TRAINER)
+def test_arrays_and_tensors_are_taken_and_left_alone(trainer):
+    train = EVERY_TRAINER[trainer]
+    X, y, *start = random_problem(3, "mae")
+    for dtype in (np.float32, np.float64):
+        expected = train(X.astype(dtype), y.astype(dtype), *start, epochs=3)
+        kind = np.ndarray, np.dtype(dtype), (3,)
+        assert {(type(column), column.dtype, column.shape) for column in expected} == {kind}
+        for y_dtype in (np.float32, np.float64):  # the dtype of X counts
+            again = train(X.astype(dtype), y.astype(dtype).astype(y_dtype), *start, epochs=3)
+            assert_allclose(again, expected, rtol=1e-6)
+            assert {c.dtype for c in again} == {np.dtype(dtype)}
+        for requires_grad in (False, True):
+            tensors = [torch.tensor(v.astype(dtype), requires_grad=requires_grad) for v in (X, y)]
+            assert_array_equal(train(*tensors, *start, epochs=3), expected)
+            for tensor, values in zip(tensors, (X, y)):
+                assert tensor.grad is None
+                assert_array_equal(tensor.detach(), values.astype(dtype))
+    assert [column.shape for column in train(X, y, *start, epochs=0)] == [(0,)] * 5
+    defaults = train(X, y, *start)
+    assert_array_equal(defaults, train(X, y, *start, loss="mae", lr=0.01, epochs=100))
+
+
+COLUMN = np.ones((4, 1))
+SINGLE = COLUMN.astype(np.float32)
+LARGEST = float(np.finfo(np.float32).max)
+BEYOND = float(np.nextafter(LARGEST, np.inf))
+NAN, INF = np.nan, np.inf
+LABELS = COLUMN * [[0], [1], [0.5], [0]]
+REFUSED = [
+    (dict(loss="l1"), ValueError, "loss must be one of 'mae', 'mse', 'bce', not 'l1'"),
+    (dict(loss=["mae"]), ValueError, r"loss must be one of 'mae', 'mse', 'bce', not \['mae'\]"),
+    (dict(epochs=-1), ValueError, "epochs must be a whole number, 0 or more, not -1"),
+    (dict(epochs=1.5), ValueError, "epochs must be a whole number, 0 or more, not 1.5"),
+    (dict(lr=-0.1), ValueError, "lr must be 0 or more, not -0.1"),
+    (dict(lr=NAN), ValueError, "lr must be a finite number of float64, not nan"),
+    (dict(lr="0.1"), TypeError, "lr must be a number, not of type str"),
+    (dict(weight=INF), ValueError, "weight must be a finite number of float64, not inf"),
+    (dict(weight=torch.tensor(1.0)), TypeError, "weight must be a number, not of type Tensor"),
+    (dict(bias=BEYOND, X=SINGLE), ValueError, "bias must be a finite number of float32"),
+    (dict(bias=-BEYOND, X=SINGLE), ValueError, "bias must be a finite number of float32"),
+    (dict(X=COLUMN[:3]), ValueError, "X has 3 rows and y has 4: each sample needs one label"),
+    (dict(y=COLUMN.ravel()), ValueError, r"y must have shape \(n, 1\) .*, not \(4,\)"),
+    (dict(X=np.ones((4, 2))), ValueError, r"X must have shape \(n, 1\) .*, not \(4, 2\)"),
+    (dict(X=COLUMN[:0], y=COLUMN[:0]), ValueError, r"with n of 1 or more, not \(0, 1\)"),
+    (dict(X=COLUMN.astype(int)), TypeError, "X must hold float32 or float64, not int64"),
+    (dict(X=COLUMN.astype(np.float16)), TypeError, "X must hold float32 or float64, not float16"),
+    (dict(y=torch.ones(4, 1).half()), TypeError, "y must hold float32 or float64, not float16"),
+    (dict(y=COLUMN.astype(complex)), TypeError, "y must hold float32 or float64, not complex128"),
+    (dict(X=COLUMN * [[1], [NAN], [1], [1]]), ValueError, "X must be finite in float64"),
+    (dict(y=COLUMN * [[1], [-INF], [1], [1]]), ValueError, "y must be finite in float64"),
+    (dict(y=COLUMN * [[1], [INF], [1], [1]]), ValueError, "y must be finite in float64"),
+    (dict(y=COLUMN * BEYOND, X=SINGLE), ValueError, "y must be finite in float32"),
+    (dict(loss="bce", y=LABELS + 0.1), ValueError, r"in \[0, 1\] for bce, .* from 0.1 to 1.1"),
+    (dict(loss="bce", y=LABELS - 0.1), ValueError, r"in \[0, 1\] for bce, .* from -0.1 to 0.9"),
+    (dict(X=COLUMN.tolist()), TypeError, "X must be an array or a tensor, not list"),
+    (dict(y=torch.Tensor), TypeError, "y must be an array or a tensor, not "),
+]
+
+
+@pytest.mark.parametrize(("change", "error", "message"), REFUSED)
+def test_bad_input_is_refused_in_one_line(change, error, message):
+    arguments = dict(X=COLUMN, y=COLUMN, weight=0.0, bias=0.0) | change
+    for train in EVERY_TRAINER.values():
+        with pytest.raises(error, match=message) as refused:
+            train(**arguments)
+        assert "\n" not in str(refused.value)
+
+
+def test_the_largest_numbers_and_a_rate_of_0_are_taken():
+    for train in EVERY_TRAINER.values():
+        train(SINGLE * LARGEST, SINGLE * -LARGEST, LARGEST, -LARGEST, lr=LARGEST, epochs=0)
+        assert train(SINGLE, SINGLE, 0.5, 0.0, lr=0, epochs=2).weight[-1] == 0.5
+        train(LABELS[:1], LABELS[:1], 0.5, 0.0, loss="bce", epochs=1)  # one point, label 0
+        train(LABELS, LABELS, 0.5, 0.0, loss="bce", epochs=1)
+
+
+@pytest.mark.parametrize("column", range(5))
+def test_one_number_that_is_not_finite_ends_a_run_and_is_named(column):
+    rows = np.ones((4, 5))
+    rows[2:, column] = NAN
+    name = Trajectory._fields[column]
+    with pytest.raises(FloatingPointError, match=rf"finite in epoch 2 \(.*\b{name} nan.*\)"):
+        as_trajectory(rows, np.float32)
+
+
+# --- the trainers as files
+
+
+def steps(name):
+    """Return the code of each of the five numbered steps of a trainer's loop."""
+    source = Path(importlib.import_module(f"manual_grad.{name}").__file__).read_text("utf-8")
+    loop = source.split("for _ in range(epochs):")[1].split("\n        row")[0]
+    heads = "Forward pass", "Loss", "Zero gradients", "Backpropagation", "Gradient descent"
+    parts = []
+    for number, head in enumerate(heads, start=1):
+        before, loop = loop.split(f"\n        # {number}. {head}")
+        parts.append(before)
+    return [part.partition("\n")[2].strip() for part in (*parts[1:], loop)]
+
+
+def test_the_loops_differ_only_where_the_lesson_is():
+    by_closed_form, by_autograd, by_tensors, by_torch = map(steps, EVERY_TRAINER)
+    for step in (0, 1):
+        assert by_closed_form[step] == by_autograd[step] == by_tensors[step] == by_torch[step]
+    assert by_autograd[:4] == by_tensors[:4]
+    assert [a == b for a, b in zip(by_tensors, by_torch)] == [True, True, False, True, False]
+    assert by_closed_form[2] == ""
+
+
+def test_the_trainers_in_numpy_load_no_torch():
+    names = "numpy_closed_form, numpy_autograd, engine, losses, optimizers, trajectory"
+    code = f"import sys; from manual_grad import {names}; assert 'torch' not in sys.modules"
+    root = Path(numpy_closed_form.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_numpy_closed_form_prints_the_tutorials_rows(start, tmp_path):
+    run = RUNS["section 3"]
+    trained = run.train(torch_optim.train)
+    printed = start("manual_grad/numpy_closed_form.py", folder=tmp_path)
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("Epoch: ")]
+    assert [int(row[0].removeprefix("Epoch: ")) for row in rows] == list(range(0, 100, 10))
+    for epoch, (_, train_loss, test_loss) in zip(range(0, 100, 10), rows):
+        y_pred = trained.weight[epoch] * run.X_test.numpy() + trained.bias[epoch]
+        expected = trained.loss[epoch], mae(y_pred, run.y_test.numpy())
+        printed_losses = [float(text.split(": ")[1]) for text in (train_loss, test_loss)]
+        assert_allclose(printed_losses, expected, rtol=0, atol=TOLERANCE["mae"])
+    ends = f"weight: {trained.weight[-1]:.4f}", f"bias: {trained.bias[-1]:.4f}"
+    assert all(end in printed for end in ends)
+    assert "weight: 0.7, bias: 0.3" in printed
