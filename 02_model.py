@@ -1,15 +1,18 @@
-"""Section 2 of the tutorial: build a model.
+# %% [markdown]
+# # 2. Build a model
+#
+# What PyTorch's building blocks are for:
+#
+# | block | what for |
+# | --- | --- |
+# | `torch.nn` | what computational graphs (chains of computations) are built from |
+# | `nn.Module` | the base class of all models and layers; it collects the parameters inside |
+# | `nn.Parameter` | a tensor that a module learns; autograd computes its gradient |
+# | `forward()` | what a module computes from its input; every `nn.Module` defines it |
+# | `torch.optim` | optimizers: they change parameters by their gradients (section 3) |
+# | `torch.utils.data` | `Dataset` and `DataLoader` serve data in batches; 50 points need neither |
 
-What PyTorch's building blocks are for:
-    torch.nn             what computational graphs (chains of computations) are built from
-    nn.Module            the base class of all models and layers: it collects the parameters inside
-    nn.Parameter         a tensor that a module learns: autograd computes its gradient
-    forward()            what a module computes from its input; every nn.Module defines it
-    torch.optim          optimizers: they change parameters by their gradients (section 3)
-    torch.utils.data     Dataset and DataLoader: they serve data in batches. 50 points need neither.
-"""
-
-from importlib import import_module
+# %% Section 1 in short
 from pathlib import Path
 from pprint import pprint
 
@@ -17,73 +20,88 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-# import_module takes the name as a string: `import 01_data` is a syntax error, for its first digit.
-plot_predictions = import_module("01_data").plot_predictions
+weight = 0.7
+bias = 0.3
+X = torch.arange(0, 1, 0.02).unsqueeze(dim=1)
+y = weight * X + bias
+train_split = int(0.8 * len(X))
+X_train, y_train = X[:train_split], y[:train_split]
+X_test, y_test = X[train_split:], y[train_split:]
 
 
-class LinearRegressionModel(nn.Module):
-    """The straight line y = weights * x + bias, with two parameters of shape (1,), float32.
+def plot_predictions(
+    train_data=X_train,
+    train_labels=y_train,
+    test_data=X_test,
+    test_labels=y_test,
+    predictions=None,
+):
+    """Draw the training data, the test data and, if given, the predictions for the test data."""
+    plt.rc("font", size=14)
+    plt.figure(figsize=(10, 7), layout="constrained")
+    plt.scatter(train_data, train_labels, c="#0072B2", s=30, label="Training data")
+    hollow = dict(marker="s", s=110, facecolors="none", edgecolors="#009E73", linewidths=2)
+    plt.scatter(test_data, test_labels, **hollow, label="Testing data")
+    if predictions is not None:
+        plt.scatter(test_data, predictions, c="#D55E00", marker="x", s=40, label="Predictions")
+    plt.title("Data" if predictions is None else "Data and predictions")
+    plt.xlabel("X (feature, no unit)")
+    plt.ylabel("y (label, no unit)")
+    plt.legend(prop={"size": 14})
 
-    Almost everything in PyTorch is an nn.Module. Small modules are put together to larger ones.
-    """
 
+# %% The model
+class LinearRegressionModel(nn.Module):  # almost everything in PyTorch is an nn.Module
     def __init__(self):
         super().__init__()
-        # The start is random, and training moves it towards what fits the data. torch.float is
+        # The start is random; training moves it towards values that fit the data. torch.float is
         # float32, PyTorch's default. requires_grad=True, also a default here, asks for gradients.
+        # To start smaller, write nn.Parameter(0.5 * torch.randn(1)). nn.Parameter(...) * 0.5 is no
+        # parameter but the result of a product: parameters() leaves it out, it never changes.
         self.weights = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
         self.bias = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
 
+    # What the model computes: the formula of linear regression, y = weight * x + bias
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # The formula of linear regression: one weight for the one feature, and a bias.
         return self.weights * x + self.bias
 
 
-if __name__ == "__main__":
-    # Section 1 in short.
-    weight, bias = 0.7, 0.3
-    start, end, step = 0, 1, 0.02
-    X = torch.arange(start, end, step).unsqueeze(dim=1)
-    y = weight * X + bias
-    train_split = int(0.8 * len(X))
-    X_train, y_train = X[:train_split], y[:train_split]
-    X_test, y_test = X[train_split:], y[train_split:]
+# %% Its parameters
+# The seed fixes the random numbers, and they are drawn in the order of the statements. So a second
+# model after the same seed, or a class with bias above weights, starts from other values.
+torch.manual_seed(42)
 
-    # With a seed, the random start is the same in every run. Try another seed: another start.
-    torch.manual_seed(42)
-    model_0 = LinearRegressionModel()
+model_0 = LinearRegressionModel()
 
-    # parameters() yields each nn.Parameter that the module has collected. Training will move these
-    # two random values towards 0.7 and 0.3.
-    print("\n# 2. Build model: parameters of the untrained model")
-    pprint(list(model_0.parameters()))
+# Each nn.Parameter that the module has collected. Training will move both towards 0.7 and 0.3.
+pprint(list(model_0.parameters()))
 
-    # The state_dict holds each parameter under its name. It is all that the model knows.
-    print("\n# 2. Build model: state_dict of the untrained model")
-    print(model_0.state_dict())
+# %% Its parameters by name
+# The state_dict is all that the model knows. It is no copy: what is printed later is what the model
+# has learned by then. copy.deepcopy(model_0.state_dict()) keeps the values of this moment.
+pprint(model_0.state_dict())
 
-    # model_0(X_test) runs forward() with x = X_test. Predictions need no gradients, so nothing is
-    # recorded for them under inference_mode(): that saves time and memory. Older code uses
-    # torch.no_grad() here. It pauses recording too, and its results can still take part in
-    # training; those of inference_mode can't. So no_grad serves for updates by hand (script 08).
-    with torch.inference_mode():
-        y_preds = model_0(X_test)
+# %% Predictions
+# model_0(X_test) runs forward() with x = X_test. `with` opens a context manager: what it switches
+# on ends with the indented block. inference_mode() records nothing for gradients, which predictions
+# don't need; that saves time and memory. Older code has torch.no_grad() here. It records nothing
+# either, but its results can be used in any later training. Those of inference_mode can't wherever
+# autograd would have to keep them ("cannot be saved for backward").
+with torch.inference_mode():
+    y_preds = model_0(X_test)
 
-    # One prediction for each sample.
-    print("\n# 2. Build model: predictions of the untrained model")
-    print(f"Number of testing samples: {len(X_test)}")
-    print(f"Number of predictions made: {len(y_preds)}")
-    print(f"Predicted values:\n{y_preds}")
+# %% One prediction for each sample
+print(f"Number of testing samples: {len(X_test)}")
+print(f"Number of predictions made: {len(y_preds)}")
+print(f"Predicted values:\n{y_preds}")
 
-    # Numbers in columns say little again. The picture shows that the model guesses: its predictions
-    # lie far below the test data, because it has seen no training data yet.
-    plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
-    plt.title("The untrained model: its predictions are a guess")
-    Path("figures").mkdir(exist_ok=True)
-    plt.savefig("figures/02_model_untrained_predictions.png")
+# %% The predictions as a picture
+# The model guesses: its predictions lie far below the test data. It has seen no training data yet.
+plot_predictions(predictions=y_preds)
+Path("figures").mkdir(exist_ok=True)  # the tutorial saves beside the notebook
+plt.savefig("figures/02_model_untrained_predictions.png")
 
-    # All ten predictions are too low, by half a unit or so. What is printed here is the negative of
-    # the residual, y_preds - y_test.
-    print("\n# 2. Build model: y_test - y_preds")
-    print(y_test - y_preds)
-    plt.show()
+# %% How far off they are
+# All ten are too low, by about a half. This is the negative of the residual, y_preds - y_test.
+pprint(y_test - y_preds)
+plt.show()  # a window, where there is a screen; the script ends when you close it

@@ -1,117 +1,136 @@
-"""Section 3 of the tutorial: train the model.
+# %% [markdown]
+# # 3. Train the model
+#
+# The parameters are random, so the predictions are a guess. Nobody types in the right values, which
+# are unknown for real data. Instead, a loop of five steps moves the parameters until the
+# predictions fit.
 
-The parameters are random, so the predictions are a guess. Nobody types in the right values, which
-are unknown for real data: a loop of five steps moves the parameters until the predictions fit.
-"""
-
-from importlib import import_module
+# %% Sections 1 and 2 in short
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-LinearRegressionModel = import_module("02_model").LinearRegressionModel
+weight = 0.7
+bias = 0.3
+X = torch.arange(0, 1, 0.02).unsqueeze(dim=1)
+y = weight * X + bias
+train_split = int(0.8 * len(X))
+X_train, y_train = X[:train_split], y[:train_split]
+X_test, y_test = X[train_split:], y[train_split:]
 
-if __name__ == "__main__":
-    # Sections 1 and 2 in short.
-    weight, bias = 0.7, 0.3
-    start, end, step = 0, 1, 0.02
-    X = torch.arange(start, end, step).unsqueeze(dim=1)
-    y = weight * X + bias
-    train_split = int(0.8 * len(X))
-    X_train, y_train = X[:train_split], y[:train_split]
-    X_test, y_test = X[train_split:], y[train_split:]
-    torch.manual_seed(42)
-    model_0 = LinearRegressionModel()
 
-    # The loss function turns all errors into one number: 0 for a perfect fit, more for a worse one.
-    # The problem decides which loss. To predict a number (regression): the mean absolute error,
-    # MAE, the mean of |y_pred - y|, which PyTorch calls L1Loss; or the mean squared error,
-    # nn.MSELoss. To predict one of two classes (classification): binary cross-entropy, nn.BCELoss.
-    loss_fn = nn.L1Loss()
+class LinearRegressionModel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
+        self.bias = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
 
-    # The optimizer changes the parameters so that the loss falls. SGD and Adam suit most problems.
-    # SGD is parameter -= lr * gradient. The learning rate lr is chosen by us, which makes it a
-    # hyperparameter: too large, and steps jump over the optimum; too small, and the way is long.
-    # Usual values are 0.01, 0.001 and 0.0001. A schedule can lower it as training goes on.
-    # SGD's S is for stochastic, a random part of the data in each step. Here every step sees all 40
-    # points, so nothing is stochastic: it is plain gradient descent.
-    optimizer = torch.optim.SGD(params=model_0.parameters(), lr=0.01)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weights * x + self.bias
 
-    torch.manual_seed(42)  # as in the tutorial; from here on nothing is random
 
-    # An epoch is one pass over all of the training data.
-    epochs = 100
+torch.manual_seed(42)
+model_0 = LinearRegressionModel()
 
-    train_loss_values = []
-    test_loss_values = []
-    epoch_count = []
+# %% Loss function and optimizer
+# The loss turns all errors into one number: 0 for a perfect fit, more for a worse one. The problem
+# decides which loss. To predict a number (regression): the mean absolute error, MAE, which is the
+# mean of |y_pred - y| and here called L1Loss; or the mean squared error, nn.MSELoss. To predict one
+# of two classes (classification): binary cross-entropy, nn.BCELoss. Losses live in torch.nn.
+loss_fn = nn.L1Loss()
 
-    print("\n# 3. Train model: losses")
-    for epoch in range(epochs):
-        ### Training
+# The optimizer changes the parameters so that the loss falls. Optimizers live in torch.optim; SGD
+# and Adam suit most problems. SGD is parameter -= lr * gradient.
+# - params: what it may change, here the model's weights and bias.
+# - lr: the learning rate. We choose it, which makes it a hyperparameter. Too large, and steps jump
+#   over the optimum; too small, and the way is long. Usual values are 0.01, 0.001 and 0.0001. A
+#   schedule can lower it as training goes on.
+# SGD's S is for stochastic: each step sees a random part of the data. Here each step sees all 40
+# points, so nothing is stochastic. It is plain gradient descent.
+optimizer = torch.optim.SGD(params=model_0.parameters(), lr=0.01)
 
-        # Train mode is a model's default, and eval mode is set below. Some layers (dropout, batch
-        # norm) behave differently in the two. This model has none of them.
-        model_0.train()
+# %% Training loop and testing loop
+torch.manual_seed(42)  # as in the tutorial; nothing is random from here on
 
-        # 1. Forward pass: the model computes its predictions from the training data
-        y_pred = model_0(X_train)
+# An epoch is one pass over all of the training data. "Loop": the model goes over them again and
+# again.
+epochs = 100
 
-        # 2. Loss: one number for how wrong they are
-        loss = loss_fn(y_pred, y_train)
+train_loss_values = []
+test_loss_values = []
+epoch_count = []
 
-        # 3. Zero gradients: backward() adds to what is there, so the last epoch's must go first.
-        #    Its place is anywhere before backward().
-        optimizer.zero_grad()
+for epoch in range(epochs):
+    ### Training
 
-        # 4. Backpropagation: for each parameter, how the loss changes with it (its gradient)
-        loss.backward()
+    # Train mode is a model's default, but eval mode is set below. Some layers (dropout, batch norm)
+    # behave differently in the two. This model has none of them.
+    model_0.train()
 
-        # 5. Gradient descent: each parameter takes a step against its gradient
-        optimizer.step()
+    # 1. Forward pass: the model computes its predictions from the training data
+    y_pred = model_0(X_train)
 
-        ### Testing
+    # 2. Loss: one number for how wrong they are
+    loss = loss_fn(y_pred, y_train)
 
-        # Testing only measures. No gradient, no step: the parameters stay as they are.
-        model_0.eval()
+    # 3. Zero gradients: backward() adds to what is there, so the last epoch's must go first. This
+    #    line may stand anywhere between the last step() and the next backward().
+    optimizer.zero_grad()
 
-        with torch.inference_mode():
-            # 1. Forward pass
-            test_pred = model_0(X_test)
+    # 4. Backpropagation: for each parameter, how the loss changes with it (its gradient). It goes
+    #    through the computation backward, from the loss to the parameters: so it comes after 2.
+    loss.backward()
 
-            # 2. Loss. .type(torch.float) makes the labels float32, which they are already
-            test_loss = loss_fn(test_pred, y_test.type(torch.float))
+    # 5. Gradient descent: each parameter takes a step against its gradient, so this comes after 4
+    optimizer.step()
 
-            # 3. Other metrics, where there are any: accuracy for a classifier, for example
+    ### Testing
 
-            # `loss` is from before the step, `test_loss` from after it: two models in one row.
-            if epoch % 10 == 0:
-                epoch_count.append(epoch)
-                train_loss_values.append(loss.item())
-                test_loss_values.append(test_loss.item())
-                print(f"Epoch: {epoch} | MAE Train Loss: {loss} | MAE Test Loss: {test_loss}")
+    # Testing only measures. No gradient, no step: the parameters stay as they are.
+    model_0.eval()
 
-    # Both curves go down: step by step, the optimizer has moved the line towards the points.
-    plt.rc("font", size=14)
-    plt.figure(figsize=(10, 7), layout="constrained")
-    plt.plot(epoch_count, train_loss_values, "o-", lw=2, label="Train loss")
-    plt.plot(epoch_count, test_loss_values, "s--", lw=2, label="Test loss")
-    plt.title("Training and test loss curves")
-    plt.ylabel("Loss (MAE, no unit)")
-    plt.xlabel("Epochs")
-    plt.legend()
-    Path("figures").mkdir(exist_ok=True)
-    plt.savefig("figures/03_train_loss_curves.png")
+    with torch.inference_mode():
+        # 1. Forward pass
+        test_pred = model_0(X_test)
 
-    # The model has come close, but not all the way. That is often good enough. More epochs help:
-    # try epochs = 200. Another seed starts elsewhere, and can end closer or farther: try a few.
-    # With real data nobody knows the original values.
-    print("\n# 3. Train model: learned parameters")
-    print("The model learned the following values for weights and bias:")
-    print(model_0.state_dict())
-    print("\n# 3. Train model: true parameters")
-    print("And the original values for weights and bias are:")
-    print(f"weights: {weight}, bias: {bias}")
-    plt.show()
+        # 2. Loss. .type(torch.float) makes the labels float32, which they are already.
+        test_loss = loss_fn(test_pred, y_test.type(torch.float))
+
+        # 3. Other metrics, where there are any: accuracy for a classifier, for example
+
+        # `loss` is from before the step, `test_loss` from after it: two models in one row.
+        # .item() takes the number out of the tensor. The tutorial's .detach().numpy() fails on a
+        # GPU. A list of `loss` itself keeps gradients, and fails only in the plot below.
+        if epoch % 10 == 0:
+            epoch_count.append(epoch)
+            train_loss_values.append(loss.item())
+            test_loss_values.append(test_loss.item())
+            print(f"Epoch: {epoch} | MAE Train Loss: {loss} | MAE Test Loss: {test_loss}")
+
+# %% The loss curves
+# Both go down: step by step, the optimizer has moved the line towards the points. The look differs
+# from the tutorial's: it swaps the two axis labels. Here the y axis starts at 0, the best loss, and
+# markers and dashes tell the curves apart without colour.
+plt.rc("font", size=14)
+plt.figure(figsize=(10, 7), layout="constrained")
+plt.plot(epoch_count, train_loss_values, "o-", c="#0072B2", lw=2, label="Train loss")
+plt.plot(epoch_count, test_loss_values, "s--", c="#D55E00", lw=2, label="Test loss")
+plt.title("Training and test loss curves")
+plt.xlabel("Epochs")
+plt.ylabel("Loss (MAE, no unit)")
+plt.ylim(bottom=0)
+plt.legend()
+Path("figures").mkdir(exist_ok=True)  # the tutorial saves beside the notebook
+plt.savefig("figures/03_train_loss_curves.png")
+
+# %% The learned parameters
+# Close, but not all the way. That is often good enough, and with real data nobody knows the
+# original values. More epochs help: try epochs = 200. Another seed starts elsewhere, and can end
+# closer or farther: try a few.
+print("The model learned the following values for weight and bias: ")
+print(model_0.state_dict())
+print("\nAnd the original values for weights and bias are: ")
+print(f"weights: {weight}, bias: {bias}")
+plt.show()  # a window, where there is a screen; the script ends when you close it

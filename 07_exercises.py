@@ -1,9 +1,11 @@
-"""The tutorial's five exercises, solved twice: with nn.Parameter, then with nn.Linear.
+# %% [markdown]
+# # Exercises
+#
+# The tutorial's five exercises, solved twice. First comes a reader's solution, cell for cell, with
+# `nn.Linear`. Then comes one with `nn.Parameter`, as the tutorial's author has it. Each is whole by
+# itself, and runs on any device.
 
-The first way is the tutorial author's, the second a reader's. Both run on any device.
-"""
-
-from importlib import import_module
+# %% Imports
 from pathlib import Path
 from pprint import pprint
 
@@ -11,12 +13,243 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-plot_predictions = import_module("01_data").plot_predictions
+# %% Device-agnostic code
+device = "cuda" if torch.cuda.is_available() else "cpu"
+
+# %% [markdown]
+# ## Exercise 1
+#
+# Make a straight line with weight 0.3 and bias 0.9, of 100 points or more. Split it, 80 % to train
+# and 20 % to test. Draw both parts.
+
+# %% Exercise 1: data
+weight = 0.3
+bias = 0.9
+
+start = 0
+end = 1
+step = 0.01
+X = torch.arange(start, end, step).unsqueeze(dim=1)
+y = weight * X + bias
+
+print(f"Number of X samples: {len(X)}")
+print(f"Number of y samples: {len(y)}")
+print(f"First 10 X & y samples:\nX: {X[:10]}\ny: {y[:10]}")
+
+# %% Split
+train_split = int(0.8 * len(X))
+X_train, y_train = X[:train_split], y[:train_split]
+X_test, y_test = X[train_split:], y[train_split:]
 
 
+# %% Plot (the look is 01_data.py's)
+def plot_predictions(
+    train_data=X_train,
+    train_labels=y_train,
+    test_data=X_test,
+    test_labels=y_test,
+    predictions=None,
+):
+    """Draw the training data, the test data and, if given, the predictions for the test data."""
+    plt.rc("font", size=14)
+    plt.figure(figsize=(10, 7), layout="constrained")
+    plt.scatter(train_data, train_labels, c="#0072B2", s=30, label="Training data")
+    hollow = dict(marker="s", s=110, facecolors="none", edgecolors="#009E73", linewidths=2)
+    plt.scatter(test_data, test_labels, **hollow, label="Testing data")
+    if predictions is not None:
+        plt.scatter(test_data, predictions, c="#D55E00", marker="x", s=40, label="Predictions")
+    plt.title("Data" if predictions is None else "Data and predictions")
+    plt.xlabel("X (feature, no unit)")
+    plt.ylabel("y (label, no unit)")
+    plt.legend(prop={"size": 14})
+
+
+plot_predictions()
+Path("figures").mkdir(exist_ok=True)  # the solution only shows its pictures
+plt.savefig("figures/07_exercises_data.png")
+
+# %% [markdown]
+# ## Exercise 2
+#
+# Write a model as a subclass of `nn.Module`, with one random `nn.Parameter` for the weight and one
+# for the bias, both with `requires_grad=True`, and a `forward()` that computes the line.
+# `nn.Linear` may take the two parameters' place. Make an instance; look at its `state_dict()`.
+
+
+# %% Exercise 2: a model with nn.Linear
 class LinearRegressionModel(nn.Module):
-    """The straight line with two parameters of its own, weight and bias, of shape (1,), float32."""
+    def __init__(self):
+        super().__init__()
+        self.linear_layer = nn.Linear(in_features=1, out_features=1)
 
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear_layer(x)
+
+
+# %% Its state_dict
+torch.manual_seed(42)
+model_1 = LinearRegressionModel()
+pprint(model_1.state_dict())
+
+# %% Its device
+pprint(next(model_1.parameters()).device)
+
+# %% The model to the device
+model_1.to(device)
+pprint(list(model_1.parameters()))
+
+# %% [markdown]
+# ## Exercise 3
+#
+# Make a loss function, `nn.L1Loss()`, and an optimizer, `torch.optim.SGD`, for the model's
+# parameters with a learning rate of 0.01. Train for 300 epochs. Test every 20 epochs.
+
+# %% Exercise 3: loss function and optimizer
+loss_fn = nn.L1Loss()
+optimizer = torch.optim.SGD(params=model_1.parameters(), lr=0.01)
+
+# %% Epochs, and data on the device
+torch.manual_seed(42)
+
+epochs = 300
+
+# A tensor's .to() is not in place: its result must be assigned.
+X_train = X_train.to(device)
+y_train = y_train.to(device)
+X_test = X_test.to(device)
+y_test = y_test.to(device)
+
+# %% Training loop, with a test every 20 epochs
+for epoch in range(epochs):
+    ### Training
+    model_1.train()
+
+    # 1. Forward pass
+    y_pred = model_1(X_train)
+
+    # 2. Loss
+    loss = loss_fn(y_pred, y_train)
+
+    # 3. Zero gradients
+    optimizer.zero_grad()
+
+    # 4. Backpropagation
+    loss.backward()
+
+    # 5. Gradient descent
+    optimizer.step()
+
+    ### Testing
+    if epoch % 20 == 0:
+        model_1.eval()
+        with torch.inference_mode():
+            test_pred = model_1(X_test)
+            test_loss = loss_fn(test_pred, y_test)
+            print(f"Epoch: {epoch} | Train loss: {loss:.3f} | Test loss: {test_loss:.3f}")
+
+# %% [markdown]
+# ## Exercise 4
+#
+# Predict the test data with the trained model. Draw the predictions beside the training and test
+# data. Matplotlib can't draw tensors that lie on a GPU.
+
+# %% Exercise 4: predictions
+model_1.eval()
+with torch.inference_mode():
+    y_preds = model_1(X_test)
+pprint(y_preds.cpu())
+
+# %% The predictions as a picture
+plot_predictions(predictions=y_preds.cpu())
+plt.savefig("figures/07_exercises_nn_linear.png")
+
+# %% [markdown]
+# ## Exercise 5
+#
+# Save the trained model's `state_dict()` to a file. Load it into a new instance of the class. Check
+# that its predictions for the test data equal those of exercise 4.
+
+# %% Exercise 5: save
+MODEL_PATH = Path("models")
+MODEL_PATH.mkdir(parents=True, exist_ok=True)
+
+MODEL_NAME = "saved_model.pth"
+MODEL_SAVE_PATH = MODEL_PATH / MODEL_NAME
+
+torch.save(obj=model_1.state_dict(), f=MODEL_SAVE_PATH)
+
+# %% Load (weights_only as in section 5)
+loaded_model_1 = LinearRegressionModel()
+loaded_model_1.load_state_dict(torch.load(f=MODEL_SAVE_PATH, weights_only=True))
+loaded_model_1.to(device)
+pprint(loaded_model_1.state_dict())
+
+# %% The same predictions
+# The solution leaves out eval() and inference_mode() here. This model predicts the same without
+# them; autograd records the predictions, for nothing.
+loaded_y_preds = loaded_model_1(X_test)
+pprint(loaded_y_preds == y_preds)
+
+# %% [markdown]
+# # The author's way: nn.Parameter
+
+# %% nn.Parameter: imports and device
+from pathlib import Path
+from pprint import pprint
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+device = "cuda" if torch.cuda.is_available() else "cpu"
+
+# %% Exercise 1: data
+weight = 0.3
+bias = 0.9
+X = torch.arange(0, 1, 0.01).unsqueeze(dim=1)
+y = weight * X + bias
+
+print(f"Number of X samples: {len(X)}")
+print(f"Number of y samples: {len(y)}")
+print(f"First 10 X & y samples:\nX: {X[:10]}\ny: {y[:10]}")
+
+# %% Split
+train_split = int(0.8 * len(X))
+X_train, y_train = X[:train_split], y[:train_split]
+X_test, y_test = X[train_split:], y[train_split:]
+
+pprint((len(X_train), len(y_train), len(X_test), len(y_test)))
+
+
+# %% Plot
+def plot_predictions(
+    train_data=X_train,
+    train_labels=y_train,
+    test_data=X_test,
+    test_labels=y_test,
+    predictions=None,
+):
+    """Draw the training data, the test data and, if given, the predictions for the test data."""
+    plt.rc("font", size=14)
+    plt.figure(figsize=(10, 7), layout="constrained")
+    plt.scatter(train_data, train_labels, c="#0072B2", s=30, label="Training data")
+    hollow = dict(marker="s", s=110, facecolors="none", edgecolors="#009E73", linewidths=2)
+    plt.scatter(test_data, test_labels, **hollow, label="Testing data")
+    if predictions is not None:
+        plt.scatter(test_data, predictions, c="#D55E00", marker="x", s=40, label="Predictions")
+    plt.title("Data" if predictions is None else "Data and predictions")
+    plt.xlabel("X (feature, no unit)")
+    plt.ylabel("y (label, no unit)")
+    plt.legend(prop={"size": 14})
+
+
+plot_predictions()
+Path("figures").mkdir(exist_ok=True)
+plt.savefig("figures/07_exercises_data.png")
+
+
+# %% Exercise 2: a model with two nn.Parameters
+class LinearRegressionModel(nn.Module):
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
@@ -26,135 +259,74 @@ class LinearRegressionModel(nn.Module):
         return self.weight * x + self.bias
 
 
-class LinearRegressionModelV2(nn.Module):
-    """The same with nn.Linear. The reader's solution calls it LinearRegressionModel too."""
+torch.manual_seed(42)
+model_1 = LinearRegressionModel()
+pprint(model_1.state_dict())
 
-    def __init__(self):
-        super().__init__()
-        self.linear_layer = nn.Linear(in_features=1, out_features=1)
+# %% Exercise 3: loss function, optimizer, data on the device
+model_1.to(device)
+loss_fn = nn.L1Loss()
+optimizer = torch.optim.SGD(params=model_1.parameters(), lr=0.01)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear_layer(x)
+epochs = 300
+X_train = X_train.to(device)
+y_train = y_train.to(device)
+X_test = X_test.to(device)
+y_test = y_test.to(device)
 
+# %% Training loop, with a test every 20 epochs
+for epoch in range(epochs):
+    ### Training
+    model_1.train()
 
-if __name__ == "__main__":
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    Path("figures").mkdir(exist_ok=True)
+    # 1. Forward pass
+    y_pred = model_1(X_train)
 
-    ### Exercise 1. A line with weight 0.3 and bias 0.9, 100 points or more, split 80 to 20, drawn
-    weight, bias = 0.3, 0.9
-    start, end, step = 0, 1, 0.01
-    X = torch.arange(start, end, step).unsqueeze(dim=1)
-    y = weight * X + bias
-    print("\n# Exercise 1. Data: the first ten features X and labels y")
-    print(f"Number of X samples: {len(X)}")
-    print(f"Number of y samples: {len(y)}")
-    print(f"First 10 X & y samples:\nX: {X[:10]}\ny: {y[:10]}")
-    train_split = int(0.8 * len(X))
-    X_train, y_train = X[:train_split], y[:train_split]
-    X_test, y_test = X[train_split:], y[train_split:]
-    print((len(X_train), len(y_train), len(X_test), len(y_test)))
-    plot_predictions(X_train, y_train, X_test, y_test)
-    plt.title("The exercises' data, split 80 to 20")
-    plt.savefig("figures/07_exercises_data.png")
+    # 2. Loss
+    loss = loss_fn(y_pred, y_train)
 
-    ### Exercise 2. A model with two random nn.Parameters
-    torch.manual_seed(42)
-    model_1 = LinearRegressionModel()
-    print("\n# Exercise 2. nn.Parameter: state_dict of the untrained model")
-    print(model_1.state_dict())
-    model_1.to(device)  # in place; a tensor's .to() is not, so its result is assigned
+    # 3. Zero gradients
+    optimizer.zero_grad()
 
-    ### Exercise 3. Train it for 300 epochs with MAE and SGD; test every 20 epochs
-    loss_fn = nn.L1Loss()
-    optimizer = torch.optim.SGD(params=model_1.parameters(), lr=0.01)
-    torch.manual_seed(42)
-    epochs = 300
-    X_train, y_train = X_train.to(device), y_train.to(device)
-    X_test, y_test = X_test.to(device), y_test.to(device)
-    print("\n# Exercise 3. nn.Parameter: losses")
-    for epoch in range(epochs):
-        model_1.train()
-        y_pred = model_1(X_train)  # 1. Forward pass
-        loss = loss_fn(y_pred, y_train)  # 2. Loss
-        optimizer.zero_grad()  # 3. Zero gradients
-        loss.backward()  # 4. Backpropagation
-        optimizer.step()  # 5. Gradient descent
-        if epoch % 20 == 0:
-            model_1.eval()
-            with torch.inference_mode():
-                test_pred = model_1(X_test)
-                test_loss = loss_fn(test_pred, y_test)
+    # 4. Backpropagation
+    loss.backward()
+
+    # 5. Gradient descent
+    optimizer.step()
+
+    ### Testing
+    if epoch % 20 == 0:
+        model_1.eval()
+        with torch.inference_mode():
+            test_pred = model_1(X_test)
+            test_loss = loss_fn(test_pred, y_test)
             print(f"Epoch: {epoch} | Train loss: {loss:.3f} | Test loss: {test_loss:.3f}")
 
-    ### Exercise 4. Predict the test data, and draw the predictions
-    model_1.eval()
-    with torch.inference_mode():
-        y_preds = model_1(X_test)
-    print("\n# Exercise 4. nn.Parameter: predictions of the trained model")
-    print(y_preds.cpu())
-    plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
-    plt.title(f"nn.Parameter: predictions after {epochs} epochs")
-    plt.savefig("figures/07_exercises_nn_parameter.png")
+# %% Exercise 4: predictions
+model_1.eval()
+with torch.inference_mode():
+    y_preds = model_1(X_test)
+pprint(y_preds.cpu())
 
-    ### Exercise 5. Save the state_dict, load it into a new instance, compare the predictions
-    MODEL_PATH = Path("models")
-    MODEL_PATH.mkdir(parents=True, exist_ok=True)
-    MODEL_SAVE_PATH = MODEL_PATH / "saved_model_nn_parameter.pth"
-    torch.save(obj=model_1.state_dict(), f=MODEL_SAVE_PATH)
-    loaded_model_1 = LinearRegressionModel()
-    loaded_model_1.load_state_dict(torch.load(f=MODEL_SAVE_PATH, weights_only=True))
-    loaded_model_1.to(device)
-    print("\n# Exercise 5. nn.Parameter: the loaded model; do its predictions equal?")
-    print(loaded_model_1.state_dict())
-    loaded_model_1.eval()
-    with torch.inference_mode():
-        loaded_y_preds = loaded_model_1(X_test)
-    print(loaded_y_preds == y_preds)
+# %% The predictions as a picture
+plot_predictions(predictions=y_preds.cpu())
+plt.savefig("figures/07_exercises_nn_parameter.png")
 
-    ### Exercise 2 again. A model with nn.Linear, which the exercise allows
-    torch.manual_seed(42)
-    model_1 = LinearRegressionModelV2()
-    print("\n# Exercise 2. nn.Linear: state_dict of the untrained model")
-    pprint(model_1.state_dict())
-    print("\n# Exercise 2. nn.Linear: device of the model, and its parameters on the device")
-    print(next(model_1.parameters()).device)
-    model_1.to(device)
-    pprint(list(model_1.parameters()))
-    # loss_fn, epochs and the data on the device stay as above. Training draws no random number.
-    optimizer = torch.optim.SGD(params=model_1.parameters(), lr=0.01)
-    print("\n# Exercise 3. nn.Linear: losses")
-    for epoch in range(epochs):
-        model_1.train()
-        y_pred = model_1(X_train)  # 1. Forward pass
-        loss = loss_fn(y_pred, y_train)  # 2. Loss
-        optimizer.zero_grad()  # 3. Zero gradients
-        loss.backward()  # 4. Backpropagation
-        optimizer.step()  # 5. Gradient descent
-        if epoch % 20 == 0:
-            model_1.eval()
-            with torch.inference_mode():
-                test_pred = model_1(X_test)
-                test_loss = loss_fn(test_pred, y_test)
-            print(f"Epoch: {epoch} | Train loss: {loss:.3f} | Test loss: {test_loss:.3f}")
-    model_1.eval()
-    with torch.inference_mode():
-        y_preds = model_1(X_test)
-    print("\n# Exercise 4. nn.Linear: predictions of the trained model")
-    print(y_preds.cpu())
-    plot_predictions(X_train, y_train, X_test, y_test, predictions=y_preds)
-    plt.title(f"nn.Linear: predictions after {epochs} epochs")
-    plt.savefig("figures/07_exercises_nn_linear.png")
-    MODEL_NAME = "saved_model.pth"
-    MODEL_SAVE_PATH = MODEL_PATH / MODEL_NAME
-    torch.save(obj=model_1.state_dict(), f=MODEL_SAVE_PATH)
-    loaded_model_1 = LinearRegressionModelV2()
-    loaded_model_1.load_state_dict(torch.load(f=MODEL_SAVE_PATH, weights_only=True))
-    loaded_model_1.to(device)
-    print("\n# Exercise 5. nn.Linear: the loaded model; do its predictions equal?")
-    pprint(loaded_model_1.state_dict())
-    loaded_model_1.eval()
-    with torch.inference_mode():
-        loaded_y_preds = loaded_model_1(X_test)
-    print(loaded_y_preds == y_preds)
-    plt.show()
+# %% Exercise 5: save
+MODEL_PATH = Path("models")
+MODEL_PATH.mkdir(parents=True, exist_ok=True)
+MODEL_SAVE_PATH = MODEL_PATH / "saved_model_nn_parameter.pth"
+torch.save(obj=model_1.state_dict(), f=MODEL_SAVE_PATH)
+
+# %% Load
+loaded_model_1 = LinearRegressionModel()
+loaded_model_1.load_state_dict(torch.load(f=MODEL_SAVE_PATH, weights_only=True))
+loaded_model_1.to(device)
+pprint(loaded_model_1.state_dict())
+
+# %% The same predictions
+loaded_model_1.eval()
+with torch.inference_mode():
+    loaded_y_preds = loaded_model_1(X_test)
+pprint(loaded_y_preds == y_preds)
+plt.show()  # windows, where there is a screen; the script ends when you close them
