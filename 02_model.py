@@ -57,7 +57,7 @@ class LinearRegressionModel(nn.Module):  # almost everything in PyTorch is an nn
         # The start is random; training moves it towards values that fit the data. torch.float is
         # float32, PyTorch's default. requires_grad=True, also a default here, asks for gradients.
         # To start smaller, write nn.Parameter(0.5 * torch.randn(1)). nn.Parameter(...) * 0.5 is no
-        # parameter but the result of a product: parameters() leaves it out, it never changes.
+        # parameter but a product: parameters() leaves it out, and the second backward() fails.
         self.weights = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
         self.bias = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
 

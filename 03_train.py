@@ -115,9 +115,9 @@ for epoch in range(epochs):
 # markers and dashes tell the curves apart without colour.
 plt.rc("font", size=14)
 plt.figure(figsize=(10, 7), layout="constrained")
-plt.plot(epoch_count, train_loss_values, "o-", c="#0072B2", lw=2, label="Train loss")
-plt.plot(epoch_count, test_loss_values, "s--", c="#D55E00", lw=2, label="Test loss")
-plt.title("Training and test loss curves")
+plt.plot(epoch_count, train_loss_values, marker="o", c="#0072B2", lw=2, label="Train Loss")
+plt.plot(epoch_count, test_loss_values, marker="s", ls="--", c="#D55E00", lw=2, label="Test Loss")
+plt.title("Training and Test loss curves")
 plt.xlabel("Epochs")
 plt.ylabel("Loss (MAE, no unit)")
 plt.ylim(bottom=0)
