@@ -10,6 +10,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from published_numbers import TOTAL
 
 from manual_grad import torch_optim
 from manual_grad.published_runs import published_runs
@@ -51,3 +52,20 @@ def start():
         return printed.getvalue()
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many published numbers were compared; test_published_numbers.py counts them."""
+    counts = [
+        value
+        for key in ("passed", "failed")
+        for report in terminalreporter.getreports(key)
+        for name, value in getattr(report, "user_properties", ())
+        if name == "published numbers"
+    ]
+    if counts:
+        compared, digits, losses, bits = map(sum, zip(*counts))
+        terminalreporter.write_line(
+            f"{compared} of {TOTAL} published numbers compared: {digits} to the digit, "
+            f"{bits} of {losses} losses to the bit"
+        )
