@@ -1,8 +1,12 @@
-"""All trainers side by side, on all the published runs: a table, an explanation, a picture.
+"""All trainers side by side, on all the published runs: tables, and two pictures.
 
 Each trainer is compared with torch_optim, epoch by epoch: how many of its numbers are equal to the
 bit, how far apart the others are, and why. verdict.py computes each number again to find the
-reason. Where it finds none, it says NOT EXPLAINED. Saves figures/manual_grad.png.
+reason. Where it finds none, it says NOT EXPLAINED. Saves figures/manual_grad.png, the paths of all
+trainers, and figures/rounding.png, what rounding leaves.
+
+The text is the same in every run on one machine. So `diff` of two texts, of an old and a new
+PyTorch for example, shows what has changed, down to the last bit.
 
 A trainer of your own joins in like this:
 
@@ -14,19 +18,21 @@ A trainer of your own joins in like this:
 import sys
 from itertools import cycle
 from pathlib import Path
-from textwrap import fill
+from textwrap import fill, shorten
+from zlib import crc32
 
 if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 
 from manual_grad import numpy_autograd, numpy_closed_form, program, tensor_updates, torch_optim
 from manual_grad.losses import mae
-from manual_grad.published_runs import print_runs, published_runs
-from manual_grad.trajectory import COLUMNS, by_hand, in_words, parameters_apart, stack
-from manual_grad.verdict import explain, in_float64, in_short, share_of_bound
+from manual_grad.published_runs import published_runs
+from manual_grad.trajectory import Trajectory
+from manual_grad.verdict import COLUMNS, explain, in_float64, in_words, share_of_bound, stack
 
 TRAINERS = {
     "numpy_closed_form": numpy_closed_form.train,
@@ -34,62 +40,165 @@ TRAINERS = {
     "tensor_updates": tensor_updates.train,
     "torch_optim": torch_optim.train,
 }
+WIDTH = 100  # of what is printed
+
+
+# --- Train
 
 
 def train_all(runs):
-    """Return results[run][trainer], Trajectories. A trainer that diverges is named and left out."""
-    results = {}
-    for name, run in runs.items():
-        results[name] = {}
-        for trainer, train in TRAINERS.items():
-            try:
-                results[name][trainer] = run.train(train)
-            except FloatingPointError as error:
-                print(f"NOT EXPLAINED: {trainer} on {name}: {error}")
-    return results
+    """Return results[run][trainer]: a Trajectory, or a sentence on why there is none."""
+    return {
+        name: {trainer: result(run, train) for trainer, train in TRAINERS.items()}
+        for name, run in runs.items()
+    }
+
+
+def result(run, train):
+    """Return the Trajectory of a run, or, as text, what its trainer raised or returned instead."""
+    data = run._replace(X=run.X.clone(), y=run.y.clone())  # a reader's trainer may write into them
+    try:
+        return checked(data.train(train), run.epochs)
+    except Exception as error:
+        return shorten(f"{type(error).__name__}: {error}", 240)
+
+
+def checked(returned, epochs):
+    """Return a Trajectory with arrays of finite floats, (epochs,). Raise if it can't be one."""
+    if not isinstance(returned, Trajectory):
+        kind = type(returned).__name__
+        raise TypeError(f"train must return a Trajectory of manual_grad.trajectory, not {kind}")
+    columns = {name: np.asarray(values) for name, values in returned._asdict().items()}
+    for name, values in columns.items():
+        if values.shape != (epochs,):
+            wanted = f"({epochs},), one number for each epoch"
+            raise ValueError(f"{name} must have shape {wanted}, not {values.shape}")
+        if values.dtype.kind != "f":
+            raise TypeError(f"{name} must hold floats, not {values.dtype}")
+        finite = np.abs(values.astype(float)) <= np.finfo(np.float32).max
+        if not finite.all():
+            epoch = int(finite.argmin())
+            raise ValueError(f"{name} is {values[epoch]} in epoch {epoch}")
+    return Trajectory(**columns)
+
+
+def trained(results):
+    """Return the Trajectories among the results of a run."""
+    return {trainer: t for trainer, t in results.items() if isinstance(t, Trajectory)}
+
+
+def by_hand(results):
+    """Return all results of a run but that of torch_optim."""
+    return {trainer: result for trainer, result in results.items() if trainer != "torch_optim"}
+
+
+def parameters_apart(ours, theirs):
+    """Return how far weight or bias is from the other trainer's: (epochs,)."""
+    ours, theirs = (stack(trajectory, COLUMNS["parameters"]) for trajectory in (ours, theirs))
+    return np.abs(ours - theirs).max(axis=0)
+
+
+# --- Print
 
 
 def print_summary(runs, results):
     """Print what the tables below come to, and how to read them."""
     print("\n# In short")
     trainers = {}
-    for trainer in dict.fromkeys(key for trained in results.values() for key in by_hand(trained)):
+    for trainer in by_hand(TRAINERS):
         trainers.setdefault(in_short(runs, results, trainer), []).append(trainer)
     for words, names in trainers.items():
-        print(f"{', '.join(names)}:\n{words}\n")
+        print(f"{fill(', '.join(names), WIDTH - 1)}:\n{words}\n")
+    print("How to read the tables. `equal`: the epochs in which a trainer's numbers are those of")
+    print("torch_optim, to the bit. `apart`: the largest difference. `of bound`: the largest error")
     print(
-        "`apart`: the largest difference from torch_optim. `of bound`: the error against an exact\n"
-        "computation, divided by the largest error that rounding can cause. Below 1: only rounding."
+        "against an exact computation, as a share of what rounding can cause; up to 1, rounding can"
     )
+    print("explain it. `checksum`: CRC-32 of all numbers of a run. 9 digits make out any float32.")
 
 
-def print_comparison(name, run, trajectories):
-    """Print for each trainer and group of columns how it compares with torch_optim, and why."""
-    reference = trajectories["torch_optim"]
-    print(f"\n# {name}: against torch_optim")
-    print(f"{'trainer':<19}{'column':<12}{'equal epochs':>14}{'apart':>9}{'of bound':>10}  verdict")
-    for trainer, trajectory in by_hand(trajectories).items():
-        for group, columns in COLUMNS.items():
-            ours, theirs = (stack(t, columns) for t in (trajectory, reference))
-            equal = f"{(ours == theirs).all(axis=0).sum()} of {run.epochs}"
-            apart = f"{np.abs(ours - theirs).max():.1e}"
-            share = "" if group == "parameters" else share_of_bound(run, trajectory, columns)
-            words = explain(run, trajectory, reference, group)
-            print(f"{trainer:<19}{group:<12}{equal:>14}{apart:>9}{share:>10.4}  {words}")
+def in_short(runs, results, trainer):
+    """Return in a few lines how a trainer compares with torch_optim over all runs."""
+    wrong, differ, reasons = {}, [], {}
+    for name, run in runs.items():
+        ours, theirs = results[name][trainer], results[name]["torch_optim"]
+        if isinstance(ours, str):
+            wrong[name] = ours
+            continue
+        verdicts = {group: explain(run, ours, theirs, group) for group in COLUMNS}
+        faults = [str(verdict) for verdict in verdicts.values() if verdict.fault]
+        if faults:
+            wrong[name] = faults[0]
+            continue
+        apart = parameters_apart(ours, theirs)
+        if apart.any():
+            epochs = f"{(apart > 0).sum()} of {run.epochs} epochs"
+            differ.append(f"In {name!r} they differ in {epochs}, by {apart.max():.1e} at most.")
+        reasons |= verdicts["gradients"].reasons | verdicts["loss"].reasons
+    if wrong:
+        name, words = next(iter(wrong.items()))
+        lines = [f"Not right in {len(wrong)} of {len(runs)} runs. In {name!r}: {words}"]
+    else:
+        equal = f"in every epoch of {len(runs) - len(differ)} of {len(runs)} runs."
+        lines = [f"weight and bias are equal to torch_optim's, to the bit, {equal}", *differ]
+        why = f"Where losses or gradients differ: {'; '.join(reasons)}."
+        lines.append(why if reasons else "Losses and gradients are equal to the bit.")
+    return "\n".join(fill(line, WIDTH) for line in lines)
 
 
-def print_losses(name, trajectories, every=10):
-    """Print the losses of all trainers side by side."""
+def print_comparison(name, run, results):
+    """Print for each trainer where it ends, how it compares with torch_optim, and why."""
+    print(f"\n# {name}: {len(run.X)} points, {run.loss}, lr {run.lr}, {run.epochs} epochs")
+    print(f"start: weight {run.weight:.9g}, bias {run.bias:.9g}")
+    print(fill(f"torch_optim: {last_epoch(results['torch_optim'])}", WIDTH))
+    print(f"{'':<12}{'equal':>14}{'apart':>9}{'of bound':>10}  why they differ")
+    for trainer, ours in by_hand(results).items():
+        words = ours if isinstance(ours, str) else last_epoch(ours)
+        print(fill(f"{trainer}: {words}", WIDTH))
+        if not isinstance(ours, str):
+            print_columns(run, ours, results["torch_optim"])
+
+
+def last_epoch(trajectory):
+    """Return where a run ends, and a checksum of all its numbers."""
+    loss, _, _, weight, bias = (column[-1] for column in trajectory)
+    checksum = crc32(np.stack(trajectory).astype(float) + 0.0)  # -0 is equal to 0: + 0 makes it 0
+    return f"weight {weight:.9g}, bias {bias:.9g}, last loss {loss:.9g}, checksum {checksum:08x}"
+
+
+def print_columns(run, ours, theirs):
+    """Print for each group of columns how it compares with torch_optim's, and why."""
+    for group, columns in COLUMNS.items():
+        a, b = stack(ours, columns), stack(theirs, columns)
+        equal = f"{(a == b).all(axis=0).sum()} of {run.epochs}"
+        share = "" if group == "parameters" else f"{share_of_bound(run, ours, columns):.2g}"
+        apart = f"{np.abs(a - b).max():.1e}" if (a != b).any() else "0"
+        row = f"  {group:<10}{equal:>14}{apart:>9}{share:>10}  "
+        words = str(explain(run, ours, theirs, group))
+        print(fill(words, WIDTH, initial_indent=row, subsequent_indent=" " * len(row)))
+
+
+def print_losses(name, results, every=10):
+    """Print the losses of all trainers side by side, five trainers to a table."""
     print(f"\n# {name}: train loss before the step, in each trainer")
-    print("epoch" + "".join(f"{trainer:>24}" for trainer in trajectories))
-    losses = [trajectory.loss.tolist() for trajectory in trajectories.values()]
-    for epoch in range(0, len(losses[0]), every):
-        print(f"{epoch:>5}" + "".join(f"{column[epoch]:>24}" for column in losses))
+    losses = {trainer: trajectory.loss for trainer, trajectory in trained(results).items()}
+    for first in range(0, len(losses), 5):
+        some = list(losses)[first : first + 5]
+        print("epoch" + "".join(f"{trainer[:17]:>19}" for trainer in some))
+        for epoch in range(0, len(losses["torch_optim"]), every):
+            print(f"{epoch:>5}" + "".join(f"{losses[trainer][epoch]:>19.9g}" for trainer in some))
 
+
+# --- Draw
 
 LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5]  # of the MAE
 # From the widest and palest line to the thinnest: where all take one path, all can be seen.
-LOOKS = [("#F0E442", "o", 13), ("#56B4E9", "s", 9), ("#D55E00", "D", 5), ("#009E73", "^", 3)]
+LOOKS = [
+    (program.YELLOW, "o", 13),
+    (program.SKY, "s", 9),
+    (program.ORANGE, "D", 5),
+    (program.GREEN, "^", 3),
+]
 
 
 def looks(trainers):
@@ -101,8 +210,10 @@ def looks(trainers):
     return styles | {"torch_optim": dict(color="black", marker=".", lw=2, ms=5, ls="--", zorder=3)}
 
 
-def plot_paths(axes, runs, results):
+@plt.rc_context(program.SLIDE)
+def plot_paths(runs, results):
     """Draw the path of each trainer over the MAE of the tutorial's line, from both its starts."""
+    figure, axes = plt.subplots()
     X, y = runs["section 6"].X.numpy(), runs["section 6"].y.numpy()
     weights, biases = np.linspace(0.05, 0.85, 81), np.linspace(0.05, 0.9, 86)
     surface = [[mae(w * X + b, y) for w in weights] for b in biases]
@@ -111,80 +222,72 @@ def plot_paths(axes, runs, results):
     axes.plot(0.7, 0.3, "*", color="white", mec="black", ms=26, label="true parameters")
     largest = 0
     for name in ("section 3", "section 6"):
-        run, trajectories = runs[name], results[name]
+        run, trajectories = runs[name], trained(results[name])
         for trainer, trajectory in trajectories.items():
             path = np.append(run.weight, trajectory.weight), np.append(run.bias, trajectory.bias)
-            look = looks(trajectories)[trainer] | dict(markevery=[0], solid_capstyle="round")
+            look = looks(results[name])[trainer] | dict(markevery=[0], solid_capstyle="round")
             axes.plot(*path, **look, label=trainer)
             end = [column[-1] for column in path]
             axes.plot(*end, "X", color="black", mec="white", ms=14, label="end", zorder=4)
+            apart = parameters_apart(trajectory, trajectories["torch_optim"])
+            largest = max(largest, apart.max())
         left, down = (0.03, 0.16) if name == "section 3" else (0, 0.05)
         place, line = (end[0] - left, end[1] - down), dict(arrowstyle="-", lw=2)
         axes.annotate(f"end, {name}", end, place, ha="center", va="top", arrowprops=line)
         axes.text(run.weight - 0.02, run.bias, f"start, {name}", ha="right")
-        largest = max(largest, *(apart.max() for apart in parameters_apart(trajectories).values()))
     words = "all on one path" if largest == 0 else f"at most {largest:.0e} apart"
     axes.set_title(f"Over the MAE, from two starts: {words}")
     axes.set(xlabel="weight (no unit)", ylabel="bias (no unit)")
     axes.set(xlim=weights[[0, -1]], ylim=biases[[0, -1]])  # whatever path a wrong trainer takes
-
-
-def plot_losses(axes, name, run, trajectories):
-    """Draw how far each loss is from float64 at the same parameters, and how far it may be."""
-    within = True
-    for trainer, trajectory in trajectories.items():
-        right, bound = in_float64(run, trajectory)["loss"]
-        error = np.abs(trajectory.loss - right)
-        axes.plot(error, **looks(trajectories)[trainer] | dict(ls=""))
-        within = within and (error <= bound).all()
-    axes.plot(bound, color="0.5", label="most that rounding can cause")
-    axes.set_yscale("log")
-    below, beyond = "all errors below what rounding can cause", "a loss wrong by more than rounding"
-    axes.set_title(f"{name}:\n{below if within else beyond}")
-    axes.set(xlabel="epoch", ylabel="error of the loss\n(no unit)")
-
-
-def plot_steps(axes, name, run, trajectories):
-    """Draw how far each trainer's parameters are from torch_optim's, and say why."""
-    apart = parameters_apart(trajectories)
-    for trainer, difference in apart.items():
-        axes.plot(difference * 1e8, **looks(trajectories)[trainer] | dict(ls=""))
-    differ = np.any(list(apart.values()), axis=0)
-    words = f"{in_words(differ)} differ" if differ.any() else "all epochs equal"
-    axes.set_title(f"{name}:\n{words}")
-    axes.set(xlabel="epoch", ylabel="off torch_optim\n(1e-8, no unit)")
-    first = next(iter(apart))
-    reason = explain(run, trajectories[first], trajectories["torch_optim"], "parameters")
-    axes.text(0.97, 0.6, fill(f"{first}: {reason}", 42), ha="right", transform=axes.transAxes)
+    handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles, loc="outside right center")
+    return figure
 
 
 @plt.rc_context(program.SLIDE)
-def plot_comparison(runs, results):
-    """Draw the paths, the losses of section 3 and the parameters of the last run."""
-    figure, axes = plt.subplot_mosaic([["paths", "losses"], ["paths", "steps"]])
-    plot_paths(axes["paths"], runs, results)
-    plot_losses(axes["losses"], "section 3", runs["section 3"], results["section 3"])
-    custom = "pipeline, custom"
-    plot_steps(axes["steps"], custom, runs[custom], results[custom])
-    handles = {}
-    for panel in axes.values():
-        for handle, label in zip(*panel.get_legend_handles_labels()):
-            handles.setdefault(label, handle)
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4)
+def plot_rounding(runs, results):
+    """Draw what rounding leaves: errors of the losses, and the run in which parameters differ."""
+    figure, (losses, steps) = plt.subplots(2)
+    name = "section 3"
+    within = True
+    for trainer, trajectory in trained(results[name]).items():
+        right, bound = in_float64(runs[name], trajectory)["loss"]
+        error = np.abs(trajectory.loss - right)
+        losses.plot(error, **looks(results[name])[trainer] | dict(ls=""), label=trainer)
+        within = within and (error <= bound).all()
+    losses.plot(bound, color="0.5", label="most that rounding can cause")
+    losses.set_yscale("log")
+    words = "all errors below what rounding can cause" if within else "a loss wrong by more"
+    losses.set_title(f"{name}: {words}")
+    losses.set(xlabel="epoch", ylabel="error of the loss\n(no unit)")
+
+    name = "pipeline, custom"
+    trajectories = trained(results[name])
+    differ = False
+    for trainer, trajectory in by_hand(trajectories).items():
+        apart = parameters_apart(trajectory, trajectories["torch_optim"])
+        steps.plot(apart * 1e8, **looks(results[name])[trainer] | dict(ls=""))
+        differ = differ | (apart > 0)
+    words = f"parameters differ in {in_words(differ)}" if np.any(differ) else "all epochs equal"
+    steps.set_title(f"{name}: {words}")
+    steps.set(xlabel="epoch", ylabel="off torch_optim\n(1e-8, no unit)")
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
 def main():
+    kernels = torch.backends.cpu.get_cpu_capability()
+    print(f"torch {torch.__version__} with its kernels for {kernels}, NumPy {np.__version__}")
     runs = published_runs()
     results = train_all(runs)
     print_summary(runs, results)
-    print_runs(runs)
-    for name, trajectories in results.items():
-        print_comparison(name, runs[name], trajectories)
+    for name in runs:
+        print_comparison(name, runs[name], results[name])
     print_losses("section 3", results["section 3"])
 
-    print("\n# The comparison as a picture")
-    program.save_figure(plot_comparison(runs, results), "manual_grad")
+    print("\n# The comparison as pictures")
+    program.save_figure(plot_paths(runs, results), "manual_grad")
+    program.save_figure(plot_rounding(runs, results), "rounding")
     program.show_figures()
 
 

@@ -67,16 +67,3 @@ def published_runs():
         "pipeline, nn.Linear": Run(*pipeline, **LINEAR_START, loss="mse"),
         "pipeline, custom": Run(*pipeline, **CUSTOM_START, loss="mse"),
     }
-
-
-def print_runs(runs):
-    """Print what goes into each run."""
-    print("\n# The published runs")
-    print(f"{'run':<21}{'points':>6}{'loss':>6}{'lr':>6}{'epochs':>8}{'weight':>12}{'bias':>12}")
-    for name, run in runs.items():
-        start = f"{run.weight:>12.6f}{run.bias:>12.6f}"
-        print(f"{name:<21}{len(run.X):>6}{run.loss:>6}{run.lr:>6}{run.epochs:>8}{start}")
-    print(
-        "The second tutorial's first two steps are not among them. They train a weight alone, the\n"
-        "trainers here a weight and a bias. 08_training_pipeline.py runs those two."
-    )

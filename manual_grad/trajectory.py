@@ -22,43 +22,6 @@ class Trajectory(NamedTuple):
     bias: np.ndarray
 
 
-COLUMNS = {
-    "parameters": ["weight", "bias"],
-    "gradients": ["weight_grad", "bias_grad"],
-    "loss": ["loss"],
-}
-
-
-def stack(trajectory, columns):
-    """Return some columns of a Trajectory as one array of shape (number of columns, epochs)."""
-    return np.stack([getattr(trajectory, name) for name in columns])
-
-
-def by_hand(trajectories):
-    """Return all trajectories but that of torch_optim."""
-    return {trainer: t for trainer, t in trajectories.items() if trainer != "torch_optim"}
-
-
-def parameters_apart(trajectories):
-    """Return for each trainer by hand how far weight or bias is from torch_optim's: (epochs,)."""
-    columns = COLUMNS["parameters"]
-    reference = stack(trajectories["torch_optim"], columns)
-    return {
-        trainer: np.abs(stack(trajectory, columns) - reference).max(axis=0)
-        for trainer, trajectory in by_hand(trajectories).items()
-    }
-
-
-def in_words(epochs):
-    """Return the epochs that are True: "epoch 4", "epochs 0 to 10", "67 epochs from 2 to 99"."""
-    where = np.flatnonzero(epochs)
-    first, last, count = where[0], where[-1], len(where)
-    if count == 1:
-        return f"epoch {first}"
-    from_to = f"{first} to {last}"
-    return f"epochs {from_to}" if count == last - first + 1 else f"{count} epochs from {from_to}"
-
-
 def as_trajectory(rows, dtype):
     """Return one row (loss, weight_grad, bias_grad, weight, bias) for each epoch as a Trajectory.
 

@@ -7,21 +7,84 @@ itself, without the other:
   may be off by float32's roundings, as many as there are, in whatever order a mean is added up.
 - The step is computed again from the run's own parameters and gradients, to the bit. float32 can
   round theta - lr * grad in two ways: `theta -= lr * grad` rounds twice, the product and the
-  difference; a fused multiply-add, torch.optim's step on most CPUs, rounds once. One of the two
-  must hold in all epochs.
+  difference; a fused multiply-add rounds once. One of the two must hold in all epochs.
 
-What fails is NOT EXPLAINED. Two runs that pass differ for two reasons only, which `explain` names:
-a mean was added up in another order, or a step was rounded in another way.
+A number that fails is a Fault: rounding can't explain it. Where two runs without a fault differ,
+rounding can explain it, and `explain` names where it came in: in a mean, or in a step.
 
 Sources: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapters 2 to 4; Boldo and
 Melquiond, "Emulation of FMA and Correctly Rounded Sums" (2008).
 """
 
+from math import inf, isclose
+from typing import NamedTuple
+
 import numpy as np
 
-from manual_grad.trajectory import COLUMNS, in_words, parameters_apart, stack
-
 U = 2.0**-24  # one float32 rounding changes a number by at most this share of it
+
+COLUMNS = {
+    "parameters": ["weight", "bias"],
+    "gradients": ["weight_grad", "bias_grad"],
+    "loss": ["loss"],
+}
+
+
+class Fault(NamedTuple):
+    """A recorded number that rounding can't explain, and what it should be.
+
+    `ratio` is recorded to right; for a weight or a bias, its step's to the right step. It is inf
+    where the right one is 0.
+    """
+
+    whose: str  # "" or "torch_optim"
+    epoch: int
+    column: str
+    recorded: float
+    right: float
+    ratio: float
+    guess: str  # what may have happened, or ""
+
+    def __str__(self):
+        whose = f" ({self.whose})" if self.whose else ""
+        is_step = self.column in COLUMNS["parameters"]
+        source, ratio = ("a step", "ratio of the steps") if is_step else ("float64", "ratio")
+        guess = f": {self.guess}" if self.guess else ""
+        return (
+            f"NOT EXPLAINED{whose}: epoch {self.epoch}, {self.column} is {self.recorded:.9g}, "
+            f"{source} gives {self.right:.9g}, {ratio} {self.ratio:.9g}{guess}"
+        )
+
+
+class Verdict(NamedTuple):
+    """Why a group of columns is, or isn't, that of torch_optim.
+
+    `reasons` tells for each reason in which epochs it makes them differ: booleans, (epochs,).
+    """
+
+    fault: Fault | None
+    reasons: dict
+
+    def __str__(self):
+        if self.fault:
+            return str(self.fault)
+        reasons = [f"{why} ({in_words(epochs)})" for why, epochs in self.reasons.items()]
+        return "; ".join(reasons) or "equal to the bit"
+
+
+def in_words(epochs):
+    """Return the epochs that are True: "epoch 4", "epochs 0 to 10", "67 epochs from 2 to 99"."""
+    where = np.flatnonzero(epochs)
+    first, last, count = where[0], where[-1], len(where)
+    if count == 1:
+        return f"epoch {first}"
+    from_to = f"{first} to {last}"
+    return f"epochs {from_to}" if count == last - first + 1 else f"{count} epochs from {from_to}"
+
+
+def stack(trajectory, columns):
+    """Return some columns of a Trajectory as one array of shape (number of columns, epochs)."""
+    return np.stack([getattr(trajectory, name) for name in columns])
 
 
 def parameters_before(run, trajectory):
@@ -108,22 +171,40 @@ def rounding_and_steps(run, trajectory):
 
 
 def first_fault(run, trajectory, columns):
-    """Describe the first wrong number in these columns. Return "" if there is none."""
-    _, (weight, bias) = rounding_and_steps(run, trajectory)
-    should_be = {name: (*pair, "float64") for name, pair in in_float64(run, trajectory).items()}
-    should_be["weight"] = weight, 0, "a step with its gradient"
-    should_be["bias"] = bias, 0, "a step with its gradient"
+    """Return the first Fault in these columns, or None."""
+    _, steps = rounding_and_steps(run, trajectory)
+    should_be = in_float64(run, trajectory) | {
+        name: (values, 0) for name, values in zip(COLUMNS["parameters"], steps)
+    }
+    before = dict(zip(COLUMNS["parameters"], parameters_before(run, trajectory)))
     faults = []
     for name in columns:
-        recorded, (right, error, source) = getattr(trajectory, name), should_be[name]
+        recorded, (right, error) = getattr(trajectory, name), should_be[name]
         wrong = ~(np.abs(recorded - right) <= error)  # nan is wrong too
         if wrong.any():
             epoch = int(wrong.argmax())
             recorded, right = float(recorded[epoch]), float(right[epoch])
-            ratio = f"ratio {recorded / right:.9g}" if right else "no ratio"
-            words = f"{name} is {recorded:.9g}, {source} gives {right:.9g}, {ratio}"
-            faults.append((epoch, f"epoch {epoch}, {words}"))
-    return min(faults, key=lambda fault: fault[0], default=(None, ""))[1]
+            start = float(before[name][epoch]) if name in before else 0.0
+            ratio = (recorded - start) / (right - start) if right != start else inf
+            guess = guess_at(recorded, right, ratio, len(run.X))
+            faults.append(Fault("", epoch, name, recorded, right, ratio, guess))
+    return min(faults, key=lambda fault: fault.epoch, default=None)
+
+
+def guess_at(recorded, right, ratio, n):
+    """Return what may have made a wrong number of the right one, or "". There are n points."""
+    if abs(recorded - right) <= np.spacing(np.float32(abs(right))):
+        return "off by a last bit, does it compute in float64?"
+    guesses = {
+        n: "n times, is it a sum?",
+        1 / n: "1/n of it, is it divided twice?",
+        1: "",
+        2: "twice",
+        1 / 2: "half",
+        -1: "the other sign",
+    }
+    close = (guess for factor, guess in guesses.items() if isclose(ratio, factor, rel_tol=1e-3))
+    return next(close, "")
 
 
 def share_of_bound(run, trajectory, columns):
@@ -134,58 +215,28 @@ def share_of_bound(run, trajectory, columns):
 
 
 def explain(run, ours, theirs, group):
-    """Say why a group of columns of our Trajectory is, or isn't, that of torch_optim, `theirs`."""
+    """Return the Verdict on a group of columns of our Trajectory beside torch_optim's, `theirs`.
+
+    `group` is a key of COLUMNS.
+    """
     columns, gradients = COLUMNS[group], COLUMNS["gradients"]
     # A step is only as right as its gradient.
     checked = [*gradients, *columns] if group == "parameters" else columns
-    for whose, trajectory in (("", ours), (" (torch_optim)", theirs)):
+    for whose, trajectory in (("", ours), ("torch_optim", theirs)):
         if fault := first_fault(run, trajectory, checked):
-            return f"NOT EXPLAINED{whose}: {fault}"
+            return Verdict(fault._replace(whose=whose), {})
 
-    apart = stack(ours, columns) != stack(theirs, columns)
-    differ = apart.any(axis=0)
-    if not differ.any():
-        return "equal to the bit"
-    other_start = (parameters_before(run, ours) != parameters_before(run, theirs)).any(axis=0)
+    differ = stack(ours, columns) != stack(theirs, columns)
+    already = (parameters_before(run, ours) != parameters_before(run, theirs)).any(axis=0)
     if group == "parameters":
-        # Parameters that differ stay apart for some epochs. The reason is in the first of these, in
-        # which both runs still started alike.
-        other_gradient = stack(ours, gradients) != stack(theirs, gradients)
-        parted = apart & ~other_start
         ways = [rounding_and_steps(run, trajectory)[0] for trajectory in (ours, theirs)]
+        other_gradient = stack(ours, gradients) != stack(theirs, gradients)
         reasons = {
-            f"our step rounds {ways[0]}, torch_optim's {ways[1]}": parted & ~other_gradient,
-            "a gradient rounded in another order": parted & other_gradient,
+            f"our step rounds {ways[0]}, torch_optim's {ways[1]}": ~already & ~other_gradient,
+            "a gradient rounds differently": ~already & other_gradient,
         }
-        reasons = " and ".join(reason for reason, epochs in reasons.items() if epochs.any())
-        return f"{reasons} ({in_words(differ)})"
-    reasons = {
-        "a mean rounded in another order": differ & ~other_start,
-        "the parameters already differ": differ & other_start,
-    }
-    return "; ".join(
-        f"{reason} ({in_words(epochs)})" for reason, epochs in reasons.items() if epochs.any()
-    )
-
-
-def in_short(runs, results, trainer):
-    """Return in a few lines how a trainer compares with torch_optim over all runs."""
-    wrong, differ, reasons = [], [], set()
-    for name, run in runs.items():
-        ours, theirs = (results[name].get(key) for key in (trainer, "torch_optim"))
-        words = {group: explain(run, ours, theirs, group) for group in COLUMNS if ours}
-        if not ours or "NOT EXPLAINED" in "".join(words.values()):
-            wrong.append(name)
-            continue
-        apart = parameters_apart(results[name])[trainer]
-        if apart.any():
-            epochs = f"{(apart > 0).sum()} of {run.epochs} epochs"
-            differ.append(f"In {name!r} they differ in {epochs}, by {apart.max():.1e} at most.")
-        parts = f"{words['gradients']}; {words['loss']}".split("; ")
-        reasons |= {part.split(" (")[0] for part in parts} - {"equal to the bit"}
-    if wrong:
-        return f"NOT EXPLAINED in {len(wrong)} of {len(runs)} runs: {'; '.join(wrong)}."
-    equal = f"in every epoch of {len(runs) - len(differ)} of {len(runs)} runs."
-    first = f"weight and bias are equal to torch_optim's, to the bit, {equal}"
-    why = f"Where losses or gradients differ: {'; '.join(sorted(reasons))}." if reasons else ""
-    return "\n".join([first, *differ, why or "Losses and gradients are equal to the bit."])
+    else:
+        reasons = {"a mean rounds differently": ~already}
+    reasons["the parameters already differ"] = already
+    epochs = {why: (differ & where).any(axis=0) for why, where in reasons.items()}
+    return Verdict(None, {why: where for why, where in epochs.items() if where.any()})
