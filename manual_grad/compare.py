@@ -194,11 +194,12 @@ def print_losses(name, results, every=10):
 LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5]  # of the MAE
 # From the widest and palest line to the thinnest: where all take one path, all can be seen.
 LOOKS = [
-    (program.YELLOW, "o", 13),
-    (program.SKY, "s", 9),
-    (program.ORANGE, "D", 5),
-    (program.GREEN, "^", 3),
+    (program.YELLOW, "o", 16),
+    (program.SKY, "s", 11),
+    (program.ORANGE, "D", 6),
+    (program.GREEN, "^", 4),
 ]
+MARKS = dict(ls="", mec="black", mew=0.7)  # without a line; the edge shows the shape in grey too
 
 
 def looks(trainers):
@@ -219,7 +220,8 @@ def plot_paths(runs, results):
     surface = [[mae(w * X + b, y) for w in weights] for b in biases]
     levels = axes.contour(weights, biases, surface, levels=LEVELS, colors="0.6", linewidths=1)
     axes.clabel(levels, fontsize=14, manual=[(0.8, 0.27 + level) for level in LEVELS])
-    axes.plot(0.7, 0.3, "*", color="white", mec="black", ms=26, label="true parameters")
+    axes.plot(0.7, 0.3, "*", color="white", mec="black", ms=26)
+    axes.annotate("true parameters", (0.7, 0.3), (0.72, 0.33), va="center")
     largest = 0
     for name in ("section 3", "section 6"):
         run, trajectories = runs[name], trained(results[name])
@@ -228,19 +230,19 @@ def plot_paths(runs, results):
             look = looks(results[name])[trainer] | dict(markevery=[0], solid_capstyle="round")
             axes.plot(*path, **look, label=trainer)
             end = [column[-1] for column in path]
-            axes.plot(*end, "X", color="black", mec="white", ms=14, label="end", zorder=4)
+            axes.plot(*end, "X", color="black", mec="white", ms=14, zorder=4)
             apart = parameters_apart(trajectory, trajectories["torch_optim"])
             largest = max(largest, apart.max())
         left, down = (0.03, 0.16) if name == "section 3" else (0, 0.05)
         place, line = (end[0] - left, end[1] - down), dict(arrowstyle="-", lw=2)
         axes.annotate(f"end, {name}", end, place, ha="center", va="top", arrowprops=line)
         axes.text(run.weight - 0.02, run.bias, f"start, {name}", ha="right")
-    words = "all on one path" if largest == 0 else f"at most {largest:.0e} apart"
-    axes.set_title(f"Over the MAE, from two starts: {words}")
+    words = "the same in every trainer" if largest == 0 else f"at most {largest:.0e} apart"
+    axes.set_title(f"Paths over the MAE from two starts: {words}")
     axes.set(xlabel="weight (no unit)", ylabel="bias (no unit)")
     axes.set(xlim=weights[[0, -1]], ylim=biases[[0, -1]])  # whatever path a wrong trainer takes
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
-    figure.legend(handles.values(), handles, loc="outside right center")
+    axes.legend(handles.values(), handles, loc="upper left", framealpha=1)
     return figure
 
 
@@ -253,7 +255,7 @@ def plot_rounding(runs, results):
     for trainer, trajectory in trained(results[name]).items():
         right, bound = in_float64(runs[name], trajectory)["loss"]
         error = np.abs(trajectory.loss - right)
-        losses.plot(error, **looks(results[name])[trainer] | dict(ls=""), label=trainer)
+        losses.plot(error, **looks(results[name])[trainer] | MARKS, label=trainer)
         within = within and (error <= bound).all()
     losses.plot(bound, color="0.5", label="most that rounding can cause")
     losses.set_yscale("log")
@@ -266,7 +268,7 @@ def plot_rounding(runs, results):
     differ = False
     for trainer, trajectory in by_hand(trajectories).items():
         apart = parameters_apart(trajectory, trajectories["torch_optim"])
-        steps.plot(apart * 1e8, **looks(results[name])[trainer] | dict(ls=""))
+        steps.plot(apart * 1e8, **looks(results[name])[trainer] | MARKS)
         differ = differ | (apart > 0)
     words = f"parameters differ in {in_words(differ)}" if np.any(differ) else "all epochs equal"
     steps.set_title(f"{name}: {words}")

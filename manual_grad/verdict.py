@@ -52,7 +52,7 @@ class Fault(NamedTuple):
         guess = f": {self.guess}" if self.guess else ""
         return (
             f"NOT EXPLAINED{whose}: epoch {self.epoch}, {self.column} is {self.recorded:.9g}, "
-            f"{source} gives {self.right:.9g}, {ratio} {self.ratio:.9g}{guess}"
+            f"{source} gives {self.right:.9g}, {ratio} {self.ratio:.7g}{guess}"
         )
 
 
@@ -183,18 +183,24 @@ def first_fault(run, trajectory, columns):
         wrong = ~(np.abs(recorded - right) <= error)  # nan is wrong too
         if wrong.any():
             epoch = int(wrong.argmax())
+            last = float(recorded[epoch - 1]) if epoch else 0.0
             recorded, right = float(recorded[epoch]), float(right[epoch])
             start = float(before[name][epoch]) if name in before else 0.0
             ratio = (recorded - start) / (right - start) if right != start else inf
-            guess = guess_at(recorded, right, ratio, len(run.X))
+            guess = guess_at(recorded, right, ratio, last, len(run.X))
             faults.append(Fault("", epoch, name, recorded, right, ratio, guess))
     return min(faults, key=lambda fault: fault.epoch, default=None)
 
 
-def guess_at(recorded, right, ratio, n):
-    """Return what may have made a wrong number of the right one, or "". There are n points."""
+def guess_at(recorded, right, ratio, last, n):
+    """Return what may have made a wrong number of the right one, or "".
+
+    `last` is the recorded number of the epoch before, 0 if there is none; n the number of points.
+    """
     if abs(recorded - right) <= np.spacing(np.float32(abs(right))):
         return "off by a last bit, does it compute in float64?"
+    if last and isclose(recorded, last + right, rel_tol=1e-3):
+        return "the epoch before is added, is it zeroed?"
     guesses = {
         n: "n times, is it a sum?",
         1 / n: "1/n of it, is it divided twice?",
