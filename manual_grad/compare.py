@@ -111,10 +111,8 @@ def print_summary(runs, results):
         print(f"{fill(', '.join(names), WIDTH - 1)}:\n{words}\n")
     print("How to read the tables. `equal`: the epochs in which a trainer's numbers are those of")
     print("torch_optim, to the bit. `apart`: the largest difference. `of bound`: the largest error")
-    print(
-        "against an exact computation, as a share of what rounding can cause; up to 1, rounding can"
-    )
-    print("explain it. `checksum`: CRC-32 of all numbers of a run. 9 digits make out any float32.")
+    print("against an exact computation, as a share of what rounding can cause: up to 1, rounding")
+    print("can explain it. `checksum`: CRC-32 of all numbers. 9 digits make out any float32.")
 
 
 def in_short(runs, results, trainer):
@@ -137,7 +135,7 @@ def in_short(runs, results, trainer):
         reasons |= verdicts["gradients"].reasons | verdicts["loss"].reasons
     if wrong:
         name, words = next(iter(wrong.items()))
-        lines = [f"Not right in {len(wrong)} of {len(runs)} runs. In {name!r}: {words}"]
+        lines = [f"The comparison fails in {len(wrong)} of {len(runs)} runs. In {name!r}: {words}"]
     else:
         equal = f"in every epoch of {len(runs) - len(differ)} of {len(runs)} runs."
         lines = [f"weight and bias are equal to torch_optim's, to the bit, {equal}", *differ]

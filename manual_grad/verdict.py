@@ -16,7 +16,7 @@ Sources: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapte
 Melquiond, "Emulation of FMA and Correctly Rounded Sums" (2008).
 """
 
-from math import inf, isclose
+from math import inf, isclose, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -183,7 +183,7 @@ def first_fault(run, trajectory, columns):
         wrong = ~(np.abs(recorded - right) <= error)  # nan is wrong too
         if wrong.any():
             epoch = int(wrong.argmax())
-            last = float(recorded[epoch - 1]) if epoch else 0.0
+            last = float(recorded[epoch - 1]) if epoch else nan
             recorded, right = float(recorded[epoch]), float(right[epoch])
             start = float(before[name][epoch]) if name in before else 0.0
             ratio = (recorded - start) / (right - start) if right != start else inf
@@ -195,22 +195,20 @@ def first_fault(run, trajectory, columns):
 def guess_at(recorded, right, ratio, last, n):
     """Return what may have made a wrong number of the right one, or "".
 
-    `last` is the recorded number of the epoch before, 0 if there is none; n the number of points.
+    `last` is the recorded number of the epoch before, nan if there is none; n the number of points.
     """
     if abs(recorded - right) <= np.spacing(np.float32(abs(right))):
         return "off by a last bit, does it compute in float64?"
-    if last and isclose(recorded, last + right, rel_tol=1e-3):
-        return "the epoch before is added, is it zeroed?"
-    guesses = {
-        n: "n times, is it a sum?",
-        1 / n: "1/n of it, is it divided twice?",
-        1: "",
-        2: "twice",
-        1 / 2: "half",
-        -1: "the other sign",
-    }
-    close = (guess for factor, guess in guesses.items() if isclose(ratio, factor, rel_tol=1e-3))
-    return next(close, "")
+    guesses = [
+        (ratio, 1, ""),
+        (recorded, last + right, "the epoch before is added, is it zeroed?"),
+        (ratio, 2, "twice"),
+        (ratio, 1 / 2, "half"),
+        (ratio, -1, "the other sign"),
+        (ratio, n, "n times, is it a sum?"),
+        (ratio, 1 / n, "1/n of it, is it divided twice?"),
+    ]
+    return next((guess for a, b, guess in guesses if isclose(a, b, rel_tol=1e-3)), "")
 
 
 def share_of_bound(run, trajectory, columns):
