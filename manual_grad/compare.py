@@ -227,10 +227,10 @@ def plot_paths(runs, results):
             path = np.append(run.weight, trajectory.weight), np.append(run.bias, trajectory.bias)
             look = looks(results[name])[trainer] | dict(markevery=[0], solid_capstyle="round")
             axes.plot(*path, **look, label=trainer)
-            end = [column[-1] for column in path]
-            axes.plot(*end, "X", color="black", mec="white", ms=14, zorder=4)
+            axes.plot(*(p[-1] for p in path), "X", color="black", mec="white", ms=14, zorder=4)
             apart = parameters_apart(trajectory, trajectories["torch_optim"])
             largest = max(largest, apart.max())
+        end = trajectories["torch_optim"].weight[-1], trajectories["torch_optim"].bias[-1]
         left, down = (0.03, 0.16) if name == "section 3" else (0, 0.05)
         place, line = (end[0] - left, end[1] - down), dict(arrowstyle="-", lw=2)
         axes.annotate(f"end, {name}", end, place, ha="center", va="top", arrowprops=line)
@@ -255,6 +255,7 @@ def plot_rounding(runs, results):
         error = np.abs(trajectory.loss - right)
         losses.plot(error, **looks(results[name])[trainer] | MARKS, label=trainer)
         within = within and (error <= bound).all()
+    _, bound = in_float64(runs[name], results[name]["torch_optim"])["loss"]
     losses.plot(bound, color="0.5", label="most that rounding can cause")
     losses.set_yscale("log")
     words = "all errors below what rounding can cause" if within else "a loss wrong by more"
