@@ -13,9 +13,12 @@ used more than once, its gradients add up.
     array(-7.5)
 
 As in torch, only leaves (tensors made by the caller) keep a `grad`. It accumulates until you reset
-it to None. |x| and relu(x) have gradient 0 at 0. As in NumPy, shapes broadcast, Tensor(data)
-shares its array, and dtypes promote (Python numbers don't: float32 stays float32). A change in
-place (`x.data -= 1`) before `backward` makes gradients silently wrong. torch raises an error.
+it to None. |x| and relu(x) have gradient 0 at 0. Elements that tie for the maximum share its
+gradient evenly, as in torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array, and
+dtypes promote (Python numbers don't: float32 stays float32).
+
+`backward` frees the graph, so each backward needs a forward pass of its own. A change of `x.data`
+between the two goes unnoticed, here as in torch, and the gradient is wrong. Change it afterwards.
 """
 
 from heapq import heappop, heappush
@@ -59,16 +62,25 @@ def _sum_to(gradient, shape):
     return gradient.sum(axis=repeated).reshape(shape)
 
 
+def _refuse(message):
+    """Return a method that raises TypeError: else Python or NumPy would make up a result."""
+
+    def method(self, *args, **kwargs):
+        raise TypeError(message)
+
+    return method
+
+
 class Tensor:
     """A NumPy array that can be differentiated.
 
     `data` and `grad` are arrays of one shape and dtype; `grad` is None before the first backward.
     Raises TypeError unless `data` holds real numbers, RuntimeError if non-floats require gradients.
+    NumPy's functions, comparisons and truth values raise TypeError: they would leave the graph.
     """
 
     __slots__ = ("_age", "_inputs", "data", "grad", "requires_grad")
     _ages = count()
-    __array_ufunc__ = None  # array * tensor: NumPy leaves it to Tensor.__rmul__
 
     def __init__(self, data, requires_grad=False):
         self.data = np.asarray(data)
@@ -85,7 +97,8 @@ class Tensor:
         """Add d(self)/d(leaf), times `gradient`, to the `grad` of each leaf that requires one.
 
         `gradient` has the shape of this tensor. For a single element it may be left out, and is 1.
-        Raises RuntimeError if no gradient is required, or for a gradient that doesn't fit.
+        Raises RuntimeError if no gradient is required, for a gradient that doesn't fit, or where an
+        earlier backward has freed the graph (torch: if the operation there needs what it freed).
         """
         if not self.requires_grad:
             raise RuntimeError("this tensor does not require a gradient: none of its inputs does")
@@ -95,14 +108,17 @@ class Tensor:
             raise RuntimeError(f"backward needs a gradient of the tensor's shape, {self.shape}")
 
         gradients, waiting = {self: np.asarray(gradient, self.dtype)}, [(-self._age, self)]
+        leaves = []
         while waiting:
             # A tensor is created after its inputs. So the youngest waiting tensor has its complete
             # gradient: everything made from it is younger and has been processed.
             _, tensor = heappop(waiting)
             gradient = gradients.pop(tensor)
+            if tensor._inputs is None:
+                raise RuntimeError("backward a second time: run the forward pass again before it")
             if not tensor._inputs:
-                total = gradient if tensor.grad is None else tensor.grad + gradient
-                tensor.grad = np.array(total, tensor.data.dtype)
+                leaves.append((tensor, gradient))
+                continue
             for source, vjp in tensor._inputs:
                 share, shape = vjp(gradient), source.data.shape
                 if share.shape != shape:
@@ -110,6 +126,10 @@ class Tensor:
                 if source not in gradients:
                     heappush(waiting, (-source._age, source))
                 gradients[source] = gradients[source] + share if source in gradients else share
+            tensor._inputs = None
+        for leaf, gradient in leaves:
+            total = gradient if leaf.grad is None else leaf.grad + gradient
+            leaf.grad = np.array(total, leaf.data.dtype)
 
     def _operand(self, other):
         """Return the other operand as a Tensor. A Python number takes the dtype of our floats."""
@@ -164,11 +184,13 @@ class Tensor:
     abs =      _unary(np.abs,                                      lambda x, y: np.sign(x))
     exp =      _unary(np.exp,                                      lambda x, y: y)
     log =      _unary(np.log,                                      lambda x, y: 1 / x)
+    sqrt =     _unary(np.sqrt,                                     lambda x, y: 1 / (2 * y))
     relu =     _unary(lambda x: np.maximum(x, 0),                  lambda x, y: x > 0)
     tanh =     _unary(np.tanh,                                     lambda x, y: 1 - y * y)
     sigmoid =  _unary(lambda x: -np.expm1(-np.logaddexp(0, x)),    lambda x, y: y * (1 - y))
     softplus = _unary(lambda x: np.logaddexp(0, x),                lambda x, y: -np.expm1(-y))
     # fmt: on
+    __abs__ = abs
 
     def sum(self, axis=None, keepdims=False):
         y = self.data.sum(axis=axis, keepdims=True)
@@ -181,6 +203,24 @@ class Tensor:
         value = (y if keepdims else y.squeeze(axis)) / n
         return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape) / n)))
 
+    def max(self, axis=None, keepdims=False):
+        y = self.data.max(axis=axis, keepdims=True)
+        value = y if keepdims else y.squeeze(axis)
+
+        def vjp(g):
+            largest = (self.data == y).astype(g.dtype)
+            return g.reshape(y.shape) * largest / largest.sum(axis=axis, keepdims=True)
+
+        return _result(value, (self, vjp))
+
+    def __getitem__(self, index):
+        def vjp(g):
+            gradient = np.zeros(self.shape, g.dtype)
+            np.add.at(gradient, index, g)  # not +=: an element that was taken twice gets both
+            return gradient
+
+        return _result(self.data[index], (self, vjp))
+
     def reshape(self, *shape):
         return _result(self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
 
@@ -192,5 +232,29 @@ class Tensor:
         """Return the only element as a Python number."""
         return self.data.item()
 
+    def __float__(self):
+        return float(self.item())
+
+    def __len__(self):
+        return len(self.data)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
     def __repr__(self):
         return f"Tensor({self.data!r}, requires_grad={self.requires_grad})"
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
+
+    __array_ufunc__ = None  # array * tensor: NumPy leaves it to Tensor.__rmul__
+    __array_function__ = _refuse(
+        "NumPy's functions don't take a Tensor: use its own operations, such as a @ b for np.dot "
+        "or x.sum() for np.sum, or x.data, without a gradient"
+    )
+    __array__ = _refuse("a Tensor is no array: use x.data or x.item(), without a gradient")
+    __bool__ = _refuse("a Tensor is neither true nor false: use x.data or x.item()")
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse(
+        "Tensors can't be compared: use a.data < b.data, or `is` for the same Tensor"
+    )
+    __hash__ = object.__hash__  # a Tensor is a key of `gradients` as itself, not by its values
