@@ -116,9 +116,6 @@ class Tensor:
             gradient = gradients.pop(tensor)
             if tensor._inputs is None:
                 raise RuntimeError("backward a second time: run the forward pass again before it")
-            if not tensor._inputs:
-                leaves.append((tensor, gradient))
-                continue
             for source, vjp in tensor._inputs:
                 share, shape = vjp(gradient), source.data.shape
                 if share.shape != shape:
@@ -126,7 +123,10 @@ class Tensor:
                 if source not in gradients:
                     heappush(waiting, (-source._age, source))
                 gradients[source] = gradients[source] + share if source in gradients else share
-            tensor._inputs = None
+            if tensor._inputs:
+                tensor._inputs = None  # freed
+            else:
+                leaves.append((tensor, gradient))
         for leaf, gradient in leaves:
             total = gradient if leaf.grad is None else leaf.grad + gradient
             leaf.grad = np.array(total, leaf.data.dtype)
