@@ -18,6 +18,7 @@ such a file with torch.load(path, weights_only=True), look at the numbers, and s
 """
 
 import os
+import shutil
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -31,8 +32,11 @@ def save_model(model, path):
 
     At any moment `path` is the old file or the new one, whole: the bytes go to a hidden file beside
     it, which takes the name in one step once it is complete. A symbolic link stays one: the file it
-    leads to is replaced. A process that is killed can leave the hidden file behind; its name is a
-    dot, 32 hex digits and .tmp.
+    leads to is replaced. A replaced file's permissions stay. A process that is killed can leave the
+    hidden file behind; its name is a dot, 32 hex digits and .tmp.
+
+    The optimizer's state (momentum, Adam's averages) is not in it: a training that goes on from the
+    file starts those anew, and takes other steps than one that was never interrupted.
 
     Raises ValueError if a parameter is not finite. Raises OSError if the file can't be written, on
     Windows also while another program has it open. In both cases the old file remains.
@@ -46,6 +50,8 @@ def save_model(model, path):
     unfinished = path.with_name(f".{uuid4().hex}.tmp")  # short: `path` may have the longest name
     try:
         with open(unfinished, "xb") as file:
+            if path.exists():
+                shutil.copymode(path, unfinished)  # while it is empty: nobody else reads along
             file.write(contents.getbuffer())
             file.flush()
             os.fsync(file.fileno())  # else a power cut could leave the new name without the bytes
@@ -61,21 +67,30 @@ def load_model(model, path, device="cpu"):
     memory. No code from the file is run. A file from a GPU loads where there is none.
 
     Raises OSError if the file can't be read, ValueError if it is damaged, no checkpoint, or not one
-    of this model, and torch's own error for a device that is not there.
+    of this model, and torch's own error for a device that is not there. A file that holds more, as
+    {"epoch": ..., "model_state_dict": ...} does, is refused: take the state_dict out, save it anew.
     """
     torch.empty(0, device=device)
+    state_dict = read_state_dict(path)
+    check_state_dict(state_dict, model.state_dict(), source=path)
+    model.load_state_dict(state_dict)
+    return model.to(device)
+
+
+def read_state_dict(path):
+    """Return what torch.load makes of the file at `path`, once its checksums are verified."""
     contents = Path(path).read_bytes()
+    if contents.startswith(b"version https://git-lfs"):
+        raise ValueError(f"{path} is a Git LFS pointer, not yet the file: run `git lfs pull`")
     try:
-        state_dict = torch.load(verified(contents), map_location="cpu", weights_only=True)
+        return torch.load(verified(contents), map_location="cpu", weights_only=True)
     except Exception as error:
         # torch's message advises weights_only=False, which is the one thing not to do here.
         raise ValueError(
             f"{path} is no checkpoint that can be loaded safely ({type(error).__name__}): expected "
-            "an undamaged file that torch.save (1.6 or newer) wrote, with a state_dict of tensors"
+            "an undamaged file that torch.save (1.6 or newer) wrote, with a state_dict of tensors, "
+            "not a whole model"
         ) from None
-    check_state_dict(state_dict, model.state_dict(), source=path)
-    model.load_state_dict(state_dict)
-    return model.to(device)
 
 
 def verified(contents):
@@ -83,9 +98,13 @@ def verified(contents):
 
     torch reads the new one alone. In the old one it could read what zipfile has not checked: of a
     record that a flipped bit marks as a folder, it returns memory that was never written.
+
+    torch.save compresses nothing. Records larger than the file would fill the memory when unpacked.
     """
     file = BytesIO()
     with ZipFile(BytesIO(contents)) as old, ZipFile(file, "w") as new:
+        if sum(record.file_size for record in old.infolist()) > len(contents):
+            raise ValueError("the records are larger than the file")
         for record in old.infolist():
             data = old.read(record)  # raises BadZipFile if the checksum is wrong
             new.writestr(ZipInfo(record.filename), data)
@@ -95,22 +114,50 @@ def verified(contents):
 
 def check_state_dict(state_dict, expected, source):
     """Raise ValueError unless it has the names, shapes and dtypes of `expected`, all finite."""
-
-    def is_dense(tensor):
-        return isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
-
-    if not (isinstance(state_dict, dict) and all(map(is_dense, state_dict.values()))):
-        kind = type(state_dict).__name__
-        raise ValueError(f"{source} holds no state_dict (dense tensors by name), but a {kind}")
-
-    def summary(tensors):
-        return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-
-    if summary(state_dict) != summary(expected):
-        raise ValueError(
-            f"{source} doesn't fit the model: it has {summary(state_dict)}, "
-            f"the model needs {summary(expected)}"
-        )
+    must = f"{source} must hold a state_dict alone (dense tensors by name)"
+    if not isinstance(state_dict, dict):
+        raise ValueError(f"{must}, not an object of type {type(state_dict).__name__}")
+    others = [
+        f"{name!r} is {kind(value)}" for name, value in state_dict.items() if not dense(value)
+    ]
+    if others:
+        raise ValueError(f"{must}, but {shortened(others)}")
+    if found := differences(state_dict, expected):
+        raise ValueError(f"{source} doesn't fit the model: {shortened(found)}")
     for name, tensor in state_dict.items():
         if tensor.is_meta or not torch.isfinite(tensor).all():
             raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
+
+
+def dense(value):
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided
+
+
+def kind(value):
+    """Return in words what stands where a dense tensor should."""
+    if isinstance(value, dict) and value and all(map(dense, value.values())):
+        return "a state_dict"
+    layout = f"{value.layout} " if isinstance(value, torch.Tensor) else ""
+    return f"of type {layout}{type(value).__name__}"
+
+
+def differences(state_dict, expected):
+    """Return in words how the names, shapes and dtypes of two state_dicts differ: a list."""
+    for name in state_dict:
+        prefix = str(name).removesuffix(next(iter(expected), ""))
+        if prefix and state_dict.keys() == {prefix + name for name in expected}:
+            return [f"each name begins with {prefix!r}, as where the model is part of another"]
+    lines = [f"{name} is missing" for name in expected if name not in state_dict]
+    for name, tensor in state_dict.items():
+        shape_and_dtype = tuple(tensor.shape), tensor.dtype
+        if name not in expected:
+            lines.append(f"{name} is not in the model")
+        elif shape_and_dtype != (needed := (tuple(expected[name].shape), expected[name].dtype)):
+            lines.append(f"{name} is {shape_and_dtype}, the model needs {needed}")
+    return lines
+
+
+def shortened(lines):
+    """Return the first five lines as one, and how many more there are."""
+    rest = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
+    return "; ".join(lines[:5]) + rest
