@@ -98,7 +98,7 @@ class Tensor:
 
         `gradient` has the shape of this tensor. For a single element it may be left out, and is 1.
         Raises RuntimeError if no gradient is required, for a gradient that doesn't fit, or where an
-        earlier backward has freed the graph (torch: if the operation there needs what it freed).
+        earlier backward has freed the graph (torch raises only if it needs what it freed).
         """
         if not self.requires_grad:
             raise RuntimeError("this tensor does not require a gradient: none of its inputs does")
@@ -124,7 +124,7 @@ class Tensor:
                     heappush(waiting, (-source._age, source))
                 gradients[source] = gradients[source] + share if source in gradients else share
             if tensor._inputs:
-                tensor._inputs = None  # freed
+                tensor._inputs = None  # frees the graph below it
             else:
                 leaves.append((tensor, gradient))
         for leaf, gradient in leaves:
