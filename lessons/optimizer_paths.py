@@ -1,9 +1,10 @@
-"""SGD and Adam by hand beside torch.optim's: the same loop twice, a table, a picture of four paths.
+"""Optimizers by hand beside torch.optim's: the same loop twice, a table, a picture of five paths.
 
 Both loops train the tutorial's line from the tutorial's start, with MSE and in float64. The first
 takes its gradients from the closed form and its optimizer from optimizers.py. The second takes both
-from torch. Prints how far apart they are after each of 1000 epochs and where they end. Saves
-figures/optimizers.png: the first 100 epochs of plain SGD, momentum, Nesterov's variant and Adam.
+from torch. Prints how far apart they are over 1000 epochs and where they end. Saves
+figures/optimizers.png: the first 100 epochs of plain SGD, momentum, Nesterov's variant, RMSprop and
+Adam.
 """
 
 import sys
@@ -20,28 +21,36 @@ from torch import nn
 from lessons.loss_surface import LABELS, draw_map, losses_at, write
 from manual_grad import optimizers, program
 from manual_grad.losses import mse_gradient
+from manual_grad.program import BLUE, GREEN, ORANGE, SKY
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 
+LR = 0.01
 OPTIMIZERS = {
-    "plain SGD": ("SGD", dict(lr=0.01)),
-    "momentum": ("SGD", dict(lr=0.01, momentum=0.9)),
-    "Nesterov": ("SGD", dict(lr=0.01, momentum=0.9, nesterov=True)),
-    "Adam": ("Adam", dict(lr=0.01)),
-    "SGD, more options": ("SGD", dict(lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.01)),
-    "Adam, more options": ("Adam", dict(lr=0.01, betas=(0.8, 0.999), eps=1e-6, weight_decay=0.01)),
+    "plain SGD": ("SGD", {}),
+    "momentum": ("SGD", dict(momentum=0.9)),
+    "Nesterov": ("SGD", dict(momentum=0.9, nesterov=True)),
+    "RMSprop": ("RMSprop", {}),
+    "Adam": ("Adam", {}),
+    "AdamW": ("AdamW", {}),
+    "SGD, more options": ("SGD", dict(momentum=0.9, dampening=0.5, weight_decay=0.01)),
+    # A large eps: with momentum and 1e-8 it jumps about the optimum, and a last bit's error grows.
+    "RMSprop, more options": ("RMSprop", dict(eps=0.1, momentum=0.9, centered=True)),
+    "Adam, more options": ("Adam", dict(betas=(0.8, 0.999), eps=1e-6, weight_decay=0.01)),
+    "AdamW, more options": ("AdamW", dict(betas=(0.8, 0.999), eps=1e-6, weight_decay=0.1)),
 }
 LOOKS = {  # the optimizers of the picture
     "plain SGD": dict(color="black", marker="o", zorder=3),
-    "momentum": dict(color="#0072B2", marker="s", ls="--"),
-    "Nesterov": dict(color="#56B4E9", marker="^"),
-    "Adam": dict(color="#D55E00", marker="X"),
+    "momentum": dict(color=BLUE, marker="s", ls="--"),
+    "Nesterov": dict(color=SKY, marker="^"),
+    "RMSprop": dict(color=GREEN, marker="D", ls=":"),
+    "Adam": dict(color=ORANGE, marker="X"),
 }
 MAP = np.linspace(0.28, 0.78, 51), np.linspace(0.08, 0.52, 45), np.arange(0, 0.2, 0.01)
 
 
 def train_by_hand(X, y, weight, bias, name, options, epochs):
     """Train y = weight * X + bias; return weights and biases from the start on, (2, epochs + 1)."""
-    weight, bias = np.array(weight), np.array(bias)
+    weight, bias = np.array(weight, X.dtype), np.array(bias, X.dtype)
     optimizer = getattr(optimizers, name)([weight, bias], **options)
     points = [(weight.item(), bias.item())]
 
@@ -97,18 +106,18 @@ def train_by_torch(X, y, weight, bias, name, options, epochs):
 
 def print_table(problem, epochs=1000):
     """Print how far by hand is from torch, and where both end; return the paths by hand."""
-    print(f"\n# Optimizers by hand and in torch, {epochs} epochs in float64")
-    print(f"{'':<20}{'equal epochs':>13}{'largest diff':>14}{'weight':>10}{'bias':>10}  options")
+    print(f"\n# Optimizers by hand and in torch, {epochs} epochs in float64, lr = {LR}")
+    print(f"{'':<56}{'equal epochs':>12}{'farthest':>11}{'weight':>10}{'bias':>10}")
     paths = {}
     for title, (name, options) in OPTIMIZERS.items():
-        paths[title] = by_hand = train_by_hand(*problem, name, options, epochs)
-        by_torch = train_by_torch(*problem, name, options, epochs)
+        case = *problem, name, dict(lr=LR) | options, epochs
+        paths[title] = by_hand = train_by_hand(*case)
+        by_torch = train_by_torch(*case)
         equal = (by_hand == by_torch)[:, 1:].all(axis=0).sum()
-        largest = np.abs(by_hand - by_torch).max()
+        farthest = np.abs(by_hand - by_torch).max()
         weight, bias = by_hand[:, -1]
-        arguments = ", ".join(f"{key}={value}" for key, value in options.items())
-        print(f"{title:<20}{equal:>5} of {epochs}{largest:>14.1e}", end="")
-        print(f"{weight:>10.6f}{bias:>10.6f}  {name}({arguments})")
+        call = f"{name}({', '.join(f'{key}={value}' for key, value in options.items())})"
+        print(f"{call:<56}{equal:>12}{farthest:>11.1e}{weight:>10.6f}{bias:>10.6f}")
     return paths
 
 
@@ -126,7 +135,9 @@ def plot(X, y, paths, epochs=100):
     left.set_title("Paths over the loss surface")
     left.legend(loc="lower right", title="one marker every 10 epochs")
     right.set(yscale="log", xlabel="epoch", ylabel=LABELS["mse"], title="The losses")
-    figure.suptitle(f"{epochs} epochs, lr = 0.01: momentum and Adam go farther, and overshoot")
+    figure.suptitle(
+        f"{epochs} epochs, lr = {LR}: all go farther than plain SGD. Momentum and Adam overshoot"
+    )
     return figure
 
 
