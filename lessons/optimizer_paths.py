@@ -33,7 +33,7 @@ OPTIMIZERS = {
     "Adam": ("Adam", {}),
     "AdamW": ("AdamW", {}),
     "SGD, more options": ("SGD", dict(momentum=0.9, dampening=0.5, weight_decay=0.01)),
-    # A large eps: with momentum and 1e-8 it jumps about the optimum, and a last bit's error grows.
+    # With so large an eps its steps get shorter as the gradient does.
     "RMSprop, more options": ("RMSprop", dict(eps=0.1, momentum=0.9, centered=True)),
     "Adam, more options": ("Adam", dict(betas=(0.8, 0.999), eps=1e-6, weight_decay=0.01)),
     "AdamW, more options": ("AdamW", dict(betas=(0.8, 0.999), eps=1e-6, weight_decay=0.1)),
@@ -118,6 +118,10 @@ def print_table(problem, epochs=1000):
         weight, bias = by_hand[:, -1]
         call = f"{name}({', '.join(f'{key}={value}' for key, value in options.items())})"
         print(f"{call:<56}{equal:>12}{farthest:>11.1e}{weight:>10.6f}{bias:>10.6f}")
+    print(
+        "RMSprop() ends in jumps about the optimum: its steps stay long where the gradient fades."
+    )
+    print("A last bit decides to which side it jumps first. From there by hand and torch may part.")
     return paths
 
 

@@ -1,0 +1,201 @@
+"""SGD, RMSprop, Adam and AdamW by hand stay with torch.optim's, and name what they refuse."""
+
+import inspect
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lessons import optimizer_paths
+from manual_grad import optimizers
+from manual_grad.published_runs import published_runs
+
+# The same float64 gradients on both sides, relative to the largest parameter. A step rounds about
+# ten numbers by 2^-53. The averages and the momentum keep each rounding for up to 1000 steps.
+STEPS = 1000 * 1000 * 2.0**-53
+
+# The loop of 100 epochs, where a rounding changes the gradients to come. An epoch rounds some 100
+# times by 2^-53. What was planted in one, 1e-13, grew at most 1.5 times in the later ones.
+LOOP = 100 * 100 * 1.5 * 2.0**-53
+
+EACH = pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
+NO_YES = [False, True]
+OF_ADAM = dict(betas=[(0.9, 0.999), (0.0, 0.5)], eps=[1e-8, 0.1], weight_decay=[0, 0.1])
+OPTIONS = {
+    "SGD": dict(momentum=[0, 0.9], dampening=[0.3, 0], weight_decay=[0, 0.1], nesterov=NO_YES),
+    # An alpha or beta2 of 0 would divide by the size of one gradient, and enlarge its last bit.
+    "RMSprop": dict(alpha=[0.99, 0.5], eps=[1e-8, 0.1], weight_decay=[0, 0.1], momentum=[0, 0.9])
+    | dict(centered=NO_YES),
+    "Adam": OF_ADAM,
+    "AdamW": OF_ADAM,
+}
+
+
+@EACH
+def test_all_combinations_of_options_stay_with_torch_optim_and_the_last_for_1000_steps(name):
+    cases = [dict(zip(OPTIONS[name], case)) for case in itertools.product(*OPTIONS[name].values())]
+    for options in cases:
+        if options.get("nesterov") and (options["dampening"] or not options["momentum"]):
+            continue
+        rng = np.random.default_rng(0)
+        ours = [rng.normal(size=3), rng.normal(size=(2, 2))]
+        theirs = [torch.tensor(start, requires_grad=True) for start in ours]
+        optimizer = getattr(optimizers, name)(iter(ours), lr=0.05, **options)
+        reference = getattr(torch.optim, name)(theirs, lr=0.05, **options)
+        by_hand, by_torch = [], []
+        for _ in range(1000 if options == cases[-1] else 12):
+            grads = [rng.normal(size=param.shape) for param in ours]
+            for param, grad in zip(theirs, grads):
+                param.grad = torch.tensor(grad)
+            optimizer.step(iter(grads))
+            reference.step()
+            by_hand.append(np.concatenate(ours, axis=None))
+            by_torch.append(np.concatenate([param.detach() for param in theirs], axis=None))
+        atol = STEPS * np.abs(by_torch).max()
+        np.testing.assert_allclose(by_hand, by_torch, rtol=0, atol=atol, err_msg=options)
+        assert all((a == b.grad.numpy()).all() for a, b in zip(grads, theirs)), "left as they were"
+
+
+@EACH
+def test_names_order_and_defaults_of_the_arguments_are_torchs(name):
+    ours, torchs = (
+        [(one.name, one.default) for one in inspect.signature(optimizer).parameters.values()]
+        for optimizer in (getattr(optimizers, name), getattr(torch.optim, name))
+    )
+    assert ours == torchs[: len(ours)]
+
+
+def test_nesterovs_parameter_is_the_textbooks_look_ahead_point():
+    slope, lr, momentum = np.array([3.0, 0.5]), 0.1, 0.9  # the gradient is slope * parameter
+    theta, phi, b = np.array([1.0, -2.0]), np.array([1.0, -2.0]), 0
+    optimizer = optimizers.SGD([theta], lr, momentum, nesterov=True)
+    for _ in range(50):
+        optimizer.step([slope * theta])
+        b = momentum * b + slope * (phi - lr * momentum * b)
+        phi = phi - lr * b
+        np.testing.assert_allclose(theta, phi - lr * momentum * b, rtol=0, atol=1000 * 2.0**-53)
+
+
+@EACH
+def test_float32_stays_float32_also_where_the_gradient_is_the_parameter_itself(name):
+    param, number = np.ones(3, np.float32), np.ones((), np.float32)
+    tensor = torch.ones(3, requires_grad=True)
+    optimizer = getattr(optimizers, name)([param, number], lr=0.1, weight_decay=0.1)
+    reference = getattr(torch.optim, name)([tensor], lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.step([param, number])
+        tensor.grad = tensor.detach().clone()
+        reference.step()
+    assert param.dtype == number.dtype == np.float32
+    np.testing.assert_allclose(param, tensor.detach(), rtol=30 * 2.0**-24)
+    np.testing.assert_allclose(number, param[0], rtol=30 * 2.0**-24)
+
+
+def refused(error, message, function, *arguments, **options):
+    with pytest.raises(error) as raised:
+        function(*arguments, **options)
+    assert str(raised.value) == message
+
+
+@EACH
+def test_each_bad_argument_is_named(name):
+    make, good = getattr(optimizers, name), [np.ones(2)]
+    no_list = "params must be a list of arrays, not "
+    no_floats = "params[0] must hold float32 or float64, not "
+    read_only = "params[0] is read-only: give a copy, it is updated in place"
+    refused(TypeError, no_list + "NoneType", make, None)
+    refused(TypeError, no_list + "ndarray", make, np.ones((2, 2)))
+    refused(ValueError, "params is empty: give at least one array to optimize", make, [])
+    refused(TypeError, "params[0] must be an array, not list", make, [[1.0, 2.0]])
+    refused(TypeError, "params[1] must be an array, not float", make, [np.ones(2), 1.0])
+    refused(TypeError, no_floats + "int32", make, [np.ones(2, np.int32)])
+    refused(TypeError, no_floats + "float16", make, [np.ones(2, np.float16)])
+    refused(ValueError, read_only, make, [np.broadcast_to(1.0, 2)])
+    defaults = {key: one.default for key, one in inspect.signature(make).parameters.items()}
+    for option in [key for key, default in defaults.items() if isinstance(default, bool)]:
+        for flag in (1, "no", None):
+            message = f"{option} must be True or False, not {flag!r}"
+            refused(TypeError, message, make, good, momentum=0.9, **{option: flag})
+    for option in [key for key, default in defaults.items() if type(default) is float]:
+        for no_number in ("0.1", None, True):
+            message = f"{option} must be a number, not {no_number!r} of {type(no_number).__name__}"
+            refused(TypeError, message, make, good, **{option: no_number})
+        limit = "below 1" if option == "alpha" else "finite"
+        for number in (-0.1, float("nan"), float("inf")) + ((1,) if option == "alpha" else ()):
+            message = f"{option} must be 0 or more and {limit}, not {number}"
+            refused(ValueError, message, make, good, **{option: number})
+        make(good, **{option: 0}), make(good, **{option: np.float32(0.5)})
+
+
+@pytest.mark.parametrize("make", [optimizers.Adam, optimizers.AdamW])
+def test_betas_are_two_numbers_below_1(make):
+    for betas in (0.9, (0.9,), (0.9, 0.9, 0.9), "ab", None):
+        message = f"betas must be two numbers, as in (0.9, 0.999), not {betas!r}"
+        refused(TypeError, message, make, [np.ones(1)], betas=betas)
+    for number in (1, -0.1, float("nan")):
+        message = f"must be 0 or more and below 1, not {number}"
+        refused(ValueError, f"betas[0] {message}", make, [np.ones(1)], betas=(number, 0.9))
+        refused(ValueError, f"betas[1] {message}", make, [np.ones(1)], betas=[0.9, number])
+    message = "betas[1] must be a number, not 'x' of str"
+    refused(TypeError, message, make, [np.ones(1)], betas=(0, "x"))
+
+
+def test_nesterov_needs_a_momentum_and_no_dampening():
+    for momentum, dampening in ((0, 0), (0.9, 0.1)):
+        message = "nesterov needs a momentum above 0 and a dampening of 0, not "
+        message += f"momentum={momentum} and dampening={dampening}"
+        options = dict(momentum=momentum, dampening=dampening, nesterov=True)
+        refused(ValueError, message, optimizers.SGD, [np.ones(1)], **options)
+
+
+@EACH
+def test_bad_gradients_are_named_before_anything_changes(name):
+    params, fresh = ([np.ones((2, 1)), np.ones(3)] for _ in range(2))
+    optimizer, other = (getattr(optimizers, name)(arrays) for arrays in (params, fresh))
+    good, short = np.ones((2, 1)), np.ones(2)
+    for error, message, grads in (
+        (TypeError, "grads must be a list of arrays, not float", 1.0),
+        (ValueError, "1 grads for 2 params: each needs one", [good]),
+        (ValueError, "3 grads for 2 params: each needs one", [good] * 3),
+        (TypeError, "grads[1] must be an array, not list", [good, [1.0] * 3]),
+        (ValueError, "grads[1] has shape (2,), but params[1] (3,)", [good, short]),
+        (TypeError, "grads[0] holds float32, but params[0] float64", [good.astype("f4"), short]),
+    ):
+        refused(error, message, optimizer.step, grads)
+        assert all((param == 1).all() for param in params)
+    for one in (optimizer, other):  # the buffers and the count of steps are as they were, too
+        one.step([good, np.ones(3)])
+    np.testing.assert_array_equal(np.concatenate(params, None), np.concatenate(fresh, None))
+
+
+def test_the_optimizers_need_no_torch():
+    code = "import sys; sys.modules['torch'] = None; import manual_grad.optimizers"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+
+
+def test_the_lessons_loops_take_the_same_paths_and_its_table_and_picture_hold_them(capsys):
+    run = published_runs()["section 3"]
+    problem = X, y, weight, bias = run.X.double().numpy(), run.y.double().numpy(), *run[4:6]
+    paths = optimizer_paths.print_table(problem, epochs=100)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    for line, (title, (name, options)) in zip(lines[3:], optimizer_paths.OPTIMIZERS.items()):
+        by_hand, options = paths[title], dict(lr=0.01) | options
+        by_torch = optimizer_paths.train_by_torch(*problem, name, options, 100)
+        np.testing.assert_allclose(by_hand, by_torch, rtol=0, atol=LOOP, err_msg=title)
+        assert by_hand[:, 0].tolist() == [weight, bias]
+        equal = (by_hand == by_torch)[:, 1:].all(axis=0).sum()
+        ends = [f"{number:.6f}" for number in by_hand[:, -1]]
+        assert line[56:].split() == [str(equal), f"{np.abs(by_hand - by_torch).max():.1e}", *ends]
+        assert eval(line[:56], {name: dict}) | dict(lr=0.01) == options
+    left, right = optimizer_paths.plot(X, y, paths, 80).axes
+    for label, losses in zip(optimizer_paths.LOOKS, right.lines):
+        [line] = [line for line in left.lines if line.get_label() == label]
+        np.testing.assert_array_equal(line.get_xydata().T, paths[label][:, :81])
+        weights, biases = line.get_xydata().T
+        expected = np.square(weights * X + biases - y).mean(axis=0)
+        np.testing.assert_allclose(losses.get_ydata(), expected, rtol=1e-12)
