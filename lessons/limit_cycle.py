@@ -1,4 +1,4 @@
-"""What the published table hides: a cycle of exactly two states, and the schedule that ends it.
+"""What the published table hides: the run has ended in a cycle of exactly two states.
 
 The question. From epoch 120 on, the tutorial's 1000-epoch table stands still: train loss 0.0012645,
 test loss 0.0138018. Has the model converged? Does it do ten times worse on unseen data?
@@ -13,7 +13,8 @@ predictions are too high at A: every sign is 1, and the gradient is (mean of x, 
 at B, and the gradient is minus that. So A - lr (mean of x, 1) = B, and B + lr (mean of x, 1) = A.
 Both steps have the same length: the states lie lr * |(mean of x, 1)| apart.
 
-The way out. A falling lr (a schedule), or MSE with a larger lr: schedules.py tells of both.
+The way out. A falling lr (a schedule) shrinks the jumps, and MSE's gradient fades by itself:
+schedules.py tells of both. Saves figures/limit_cycle.png.
 """
 
 import sys
@@ -25,14 +26,15 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from lessons import schedules
-from lessons.schedules import loss_at
+from lessons.schedules import both_losses, loss_at, train_by_hand
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.losses import mae_gradient
+from manual_grad.program import BLUE, ORANGE, YELLOW
 from manual_grad.published_runs import published_runs
 
 # The tutorials print a row every so many epochs.
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
+SCHEDULE = "lr times 0.1 every 150 epochs"  # of the picture
 
 
 def mae_runs():
@@ -54,20 +56,14 @@ def find_cycle(trajectory):
     raise ValueError(f"trajectory has no cycle: in {len(seen)} epochs no state came back")
 
 
-def cycle_epochs(trajectory, every):
-    """Return the epochs after which the states A, B, ... of the cycle are reached.
+def next_row(trajectory, every):
+    """Return the first epoch in the cycle whose row the table prints.
 
-    B is the first state in the cycle that a row of the table shows; A is the one before it.
+    State A is the one before this epoch's step, state B the one after it. If the cycle has two
+    states, these are all.
     """
-    first, period = find_cycle(trajectory)
-    row = (first // every + 1) * every
-    return range(row - 1, row - 1 + period)
-
-
-def letter_after(trajectory, epoch, every=EVERY["section 6"]):
-    """Return the letter, "A", "B", ..., of the cycle's state after an epoch."""
-    epochs = cycle_epochs(trajectory, every)
-    return "ABCDEFGH"[(epoch - epochs[0]) % len(epochs)]
+    first, _ = find_cycle(trajectory)
+    return (first // every + 1) * every
 
 
 def state_after(trajectory, epoch):
@@ -84,35 +80,37 @@ def gradient_at(state, X, y):
 
 
 def print_cycle(name, run, trajectory):
-    """Print the cycle of a run, its states, and the row that the table makes of them."""
+    """Print the cycle of a run, its states A and B, and the row that the table makes of them."""
     first, period = find_cycle(trajectory)
-    print(f"\n# 1. The cycle, {name}: from epoch {first} on, {period} states", end=" ")
-    print("(shown: those around the next printed row)")
-    print(f"state{'after epoch':>13}{'weight':>21}{'bias':>21}{'train loss':>24}{'test loss':>24}")
-    epochs = cycle_epochs(trajectory, EVERY[name])
-    for label, epoch in zip("ABCDEFGH", epochs):
-        weight, bias = state = state_after(trajectory, epoch)
-        losses = loss_at(state, run.X, run.y), loss_at(state, run.X_test, run.y_test)
-        numbers = f"{float(weight):>21}{float(bias):>21}{losses[0]:>24}{losses[1]:>24}"
-        print(f"{label:>5}{epoch:>13}{numbers}")
-    train_loss = loss_at(state_after(trajectory, epochs[0]), run.X, run.y)
-    test_loss = loss_at(state_after(trajectory, epochs[0] + 1), run.X_test, run.y_test)
+    row = next_row(trajectory, EVERY[name])
+    print(f"\n# 1. The cycle, {name}: from epoch {first} on, {period} states")
+    print(f"state{'epoch':>7}{'weight':>20}{'bias':>20}{'train loss':>23}{'test loss':>23}")
+    losses = []
+    for letter, epoch in (("A", row - 1), ("B", row)):
+        weight, bias = map(float, state_after(trajectory, epoch))
+        losses.append(both_losses(run, weight, bias))
+        train_loss, test_loss = losses[-1]
+        print(f"{letter:>5}{epoch:>7}{weight:>20}{bias:>20}{train_loss:>23}{test_loss:>23}")
     print("The table's row takes its train loss from state A and its test loss from state B:")
-    print(f"Epoch: {epochs[0] + 1} | Train loss: {train_loss} | Test loss: {test_loss}")
+    print(f"Epoch: {row} | Train loss: {losses[0][0]} | Test loss: {losses[1][1]}")
 
 
-def print_explanation(name, run, trajectory):
-    """Print that one closed-form step leads from each state of the cycle to the next."""
-    X, y = run.X.numpy(), run.y.numpy()
-    print(f"\n# 2. Why it can't end, {name}: mean of x = {X.mean():.4f}")
-    print("state   too high   too low   gradient (weight, bias)   the step leads to the next state")
-    for label, epoch in zip("ABCDEFGH", cycle_epochs(trajectory, EVERY[name])):
-        state, after = state_after(trajectory, epoch), state_after(trajectory, epoch + 1)
-        gradient, signs = gradient_at(state, X, y)
-        step = state - np.float32(run.lr) * gradient
-        reached = "to the bit" if (step == after).all() else f"off by {np.abs(step - after).max()}"
-        counts = f"{(signs > 0).sum():>11}{(signs < 0).sum():>10}"
-        print(f"{label:>5}{counts}   ({gradient[0]:+.4f}, {gradient[1]:+.4f}){reached:>38}")
+def print_explanation(runs, trajectories):
+    """Print that one closed-form step leads from each state of the cycles to the other."""
+    print("\n# 2. Why it can't end: one step by hand from each state")
+    print(f"{'':<18}{'mean of x':>10}{'state':>7}{'too high':>10}{'too low':>9}", end="")
+    print(f"{'gradient (weight, bias)':>25}{'leads to':>18}")
+    for name, run in runs.items():
+        X, y = run.X.numpy(), run.y.numpy()
+        row = next_row(trajectories[name], EVERY[name])
+        for letter, other, epoch in (("A", "B", row - 1), ("B", "A", row)):
+            state, after = (state_after(trajectories[name], one) for one in (epoch, epoch + 1))
+            gradient, signs = gradient_at(state, X, y)
+            off = np.abs(state - X.dtype.type(run.lr) * gradient - after).max()
+            arrives = f"{other}, to the bit" if off == 0 else f"{other}, within {off:.0e}"
+            signs = f"{(signs > 0).sum():>10}{(signs < 0).sum():>9}"
+            step = f"({gradient[0]:+.4f}, {gradient[1]:+.4f})"
+            print(f"{name:<18}{X.mean():>10.4f}{letter:>7}{signs}{step:>25}{arrives:>18}")
 
 
 def amplitudes(run, rates=(0.04, 0.02, 0.01, 0.005, 0.0025)):
@@ -128,7 +126,7 @@ def amplitudes(run, rates=(0.04, 0.02, 0.01, 0.005, 0.0025)):
 
 def print_amplitudes(run):
     """Print how far apart the states are for several learning rates."""
-    print("\n# 2. The distance of the states is proportional to lr (section 6)")
+    print("\n# 3. The distance of the states is proportional to lr (section 6)")
     print(f"{'lr':>8}{'from epoch':>12}{'states':>8}{'distance':>12}{'distance / lr':>15}")
     for rate, first, period, distance in amplitudes(run):
         print(f"{rate:>8}{first:>12}{period:>8}{distance:>12.6f}{distance / rate:>15.4f}")
@@ -136,41 +134,40 @@ def print_amplitudes(run):
 
 
 @plt.rc_context(program.SLIDE)
-def plot(run, trajectory, name, scheduled):
+def plot(run, trajectory, scheduled):
     """Draw section 6's loss curves, near and whole, and return the Figure.
 
-    `scheduled` is the Trajectory under the schedule `name`.
+    `scheduled` is the Trajectory of the same run under SCHEDULE.
     """
     figure, (near, whole) = plt.subplots(1, 2, width_ratios=[4, 5])
-    epochs, row = np.arange(run.epochs), cycle_epochs(trajectory, EVERY["section 6"])[0] + 1
+    epochs, row = np.arange(run.epochs), next_row(trajectory, EVERY["section 6"])
+    rows = epochs[:: EVERY["section 6"]]
     test, quiet = (
         np.array([loss_at(state, run.X_test, run.y_test) for state in zip(t.weight, t.bias)])
         for t in (trajectory, scheduled)
     )
-    train_look, test_look = dict(color="#0072B2"), dict(color="#E69F00")
-    for losses, state, height, style, look, label in (
-        (trajectory.loss, "A", 1.5e-4, "s-", train_look, "train loss, before the step"),
-        (test, "B", 0.04, "o--", test_look, "test loss, after the step"),
+    for losses, state, height, look, marker, label in (
+        (trajectory.loss, "A", 1.5e-4, dict(color=BLUE), "s", "train loss, before the step"),
+        (test, "B", 0.04, dict(color=ORANGE, ls="--"), "o", "test loss, after the step"),
     ):
-        near.plot(epochs, losses, style[1:], **look, label=label)
-        rows = epochs[:: EVERY["section 6"]]
-        near.plot(rows, losses[rows], style[0], color="black", mfc=look["color"], ms=14)
+        near.plot(epochs, losses, **look, label=label)
+        marks = dict(color="black", mfc=look["color"], ms=14, label="the same, in a printed row")
+        near.plot(rows, losses[rows], marker, **marks)
         point, arrow = (row, losses[row]), dict(arrowstyle="-|>", lw=2.5, shrinkB=9)
         near.annotate(f"state {state}", point, (row, height), ha="center", arrowprops=arrow)
-    near.plot([], [], "kD", mfc="white", ms=12, label="in a row of the table")
-    near.set(xlim=(row - 4.5, row + 11.5), ylim=(1e-4, 0.3), title="Near: a row mixes two models")
+    near.set(xlim=(row - 4.5, row + 11.5), ylim=(1e-4, 0.6), title="Near: a row mixes two models")
 
     for losses, look, label in (
-        (test, test_look, "test loss"),
-        (trajectory.loss, train_look | dict(hatch="//", fc="none"), "train loss"),
-        (quiet, dict(color="#D55E00"), f"test loss, {name}"),
+        (test, dict(color=YELLOW), "test loss"),
+        (trajectory.loss, dict(color=BLUE, hatch="//", fc="none"), "train loss"),
+        (quiet, dict(color=ORANGE), f"test loss, {SCHEDULE}"),
     ):
         low, high = np.minimum(losses[1:], losses[:-1]), np.maximum(losses[1:], losses[:-1])
         whole.fill_between(epochs[1:], low, high, **look, lw=2.5, label=label)
     whole.text(330, 0.018, "bands: each epoch jumps\nfrom A to B or back")
     whole.text(20, 2e-7, "blocks: the same jumps,\nshorter as lr falls")
     whole.set(ylim=(1e-8, 30))
-    whole.set_title("Fixed learning rate: jumps forever.\nFalling one: they shrink")
+    whole.set_title("Fixed learning rate: the jumps stay.\nFalling one: they shrink")
     for axes in (near, whole):
         axes.set(xlabel="epoch", ylabel="loss (MAE, no unit), log scale", yscale="log")
         axes.legend(loc="upper right")
@@ -178,23 +175,17 @@ def plot(run, trajectory, name, scheduled):
 
 
 def main():
-    """Go from the question to the proof: the cycle, why it can't end, what ends it, a picture."""
+    """Go from the question to the proof: the cycle, why it can't end, its size, a picture."""
     runs = mae_runs()
     trajectories = {name: run.train(torch_optim.train) for name, run in runs.items()}
     for name, run in runs.items():
         print_cycle(name, run, trajectories[name])
-    for name, run in runs.items():
-        print_explanation(name, run, trajectories[name])
-
+    print_explanation(runs, trajectories)
     run = runs["section 6"]
     print_amplitudes(run)
-    rows = schedules.compare_schedules(run)
-    schedules.print_schedules(run, rows, letter_after)
-    schedules.print_mse(run)
 
-    print("\n# 5. The picture")
-    chosen = schedules.choose(rows)
-    figure = plot(run, trajectories["section 6"], chosen, rows[chosen][-1])
+    print("\n# 4. The picture")
+    figure = plot(run, trajectories["section 6"], train_by_hand(run, SCHEDULE))
     program.save_figure(figure, "limit_cycle")
     program.show_figures()
 
