@@ -1,0 +1,230 @@
+"""limit_cycle and schedules: the cycle, its cause, what ends it, and what the programs show."""
+
+import json
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lessons import limit_cycle, schedules
+from lessons.schedules import both_losses
+from manual_grad import numpy_closed_form, torch_optim
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT
+from manual_grad.trajectory import Trajectory
+
+RUNS = limit_cycle.mae_runs()
+RUN = RUNS["section 6"]
+RUN_64 = RUN._replace(X=RUN.X.double(), y=TRUE_WEIGHT * RUN.X.double() + TRUE_BIAS)
+PUBLISHED = Path(__file__).parent / "published" / "workflow_notebook.json"
+ROWS = json.loads(PUBLISHED.read_text(encoding="utf-8"))["6_training"]["rows"]
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+# The epoch after which each cycle has begun, as measured on x86-64 and on Linux ARM64.
+FIRST = {"section 3": 168, "section 6": 115, "exercise": 246, "exercise, author's": 229}
+MEASURED = X86 or platform.machine() == "aarch64"
+
+# A float32 step with lr = 0.01 ends at parameters below 1: at most 2^-25. Its gradient is a sum of
+# at most 80 terms with a mean of 0.4: 0.01 * 81 * 2^-24 * 0.4 = 2e-8. Both are less than 2^-24.
+STEP = 2.0**-24
+# A float32 loss at a state: labels, product and sum are rounded by at most 2^-25 each, and the mean
+# of at most 80 residuals of at most 0.014 by 81 * 2^-24 * 0.014.
+LOSS = 2.0**-22
+# Rates of at most 0.01 in float64: torch multiplies its way through 310 epochs, 4 roundings each.
+RATE = 310 * 4 * 2.0**-53 * 0.01
+# The float64 runs under them: a rate's difference times a gradient of at most 1, and 3 roundings.
+SCHEDULED = 310 * (RATE + 3 * 2.0**-53)
+# 1000 epochs of MSE in float64: each rounds a mean of 40 terms of at most 1.2, times lr below 1.
+MSE = 1000 * 50 * 2.0**-53
+# "lr times 0.1 every 150 epochs" settles at a rate of 1e-7, the last one that moves the bias. Its
+# states lie 1.4e-7 apart in a prediction at x = 1. Six roundings of 2^-25 add 1.8e-7.
+SETTLED = 3.3e-7
+
+
+@pytest.fixture(scope="module")
+def trajectories():
+    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
+
+
+def a_and_b(name, trajectory):
+    row = limit_cycle.next_row(trajectory, limit_cycle.EVERY[name])
+    return [limit_cycle.state_after(trajectory, epoch) for epoch in (row - 1, row)]
+
+
+def ends_of(run, trajectory, epoch=-1):
+    return both_losses(run, trajectory.weight[epoch], trajectory.bias[epoch])
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_cycle_has_two_states_for_ever_and_one_step_leads_to_the_other(name, trajectories):
+    run, trajectory = RUNS[name], trajectories[name]
+    first, period = limit_cycle.find_cycle(trajectory)
+    assert period == 2
+    assert first == FIRST[name] or not MEASURED
+    for column in (trajectory.weight, trajectory.bias):
+        np.testing.assert_array_equal(column[first:-2], column[first + 2 :])
+        assert (column[first:-1] != column[first + 1 :]).all()
+    a, b = a_and_b(name, trajectory)
+    X, y, mean = run.X.numpy(), run.y.numpy(), run.X.double().mean().item()
+    one_step = [run.lr * mean, run.lr]
+    np.testing.assert_allclose(np.abs(np.subtract(a, b)), one_step, rtol=0, atol=STEP)
+    sign = 1 if a[1] > b[1] else -1  # the higher of the two lines is too high everywhere
+    for here, there, expected in ((a, b, sign), (b, a, -sign)):
+        gradient, signs = limit_cycle.gradient_at(here, X, y)
+        assert (signs == expected).all()
+        np.testing.assert_allclose(gradient, [expected * mean, expected], rtol=81 * 2.0**-24)
+        np.testing.assert_allclose(here - np.float32(run.lr) * gradient, there, rtol=0, atol=STEP)
+
+
+def test_a_printed_row_takes_its_two_losses_from_two_states(trajectories):
+    a, b = a_and_b("section 6", trajectories["section 6"])
+    (train_a, test_a), (train_b, test_b) = both_losses(RUN, *a), both_losses(RUN, *b)
+    for _, *published in ROWS[12:]:
+        assert not X86 or [str(train_a), str(test_b)] == published
+        np.testing.assert_allclose([train_a, test_b], np.array(published, float), rtol=0, atol=LOSS)
+    assert test_b > 10 * train_a, "the row of the table"
+    assert test_a < train_a, "neither state alone has that gap"
+    assert test_b < 2 * train_b
+
+
+def test_find_cycle_knows_nothing_beforehand():
+    def made_up(*states):
+        states = np.array(states, np.float32)
+        return Trajectory(*np.zeros((3, len(states))), states, -states)
+
+    for states, cycle, row in (
+        ((1, 2, 3, 2, 3), (1, 2), 3),
+        ((5, 1, 2, 3, 1, 2), (1, 3), 3),
+        ((0, 1, 2, 4, 4), (3, 1), 6),
+    ):
+        assert limit_cycle.find_cycle(made_up(*states)) == cycle
+        assert limit_cycle.next_row(made_up(*states), 3) == row
+    with pytest.raises(ValueError, match="trajectory has no cycle: in 4 epochs no state came back"):
+        limit_cycle.find_cycle(made_up(1, 2, 3, 4))
+
+
+def test_what_is_printed_of_the_cycles_is_what_was_computed(trajectories, capsys):
+    counts = []
+    for name, run in RUNS.items():
+        limit_cycle.print_cycle(name, run, trajectories[name])
+        _, heading, titles, *lines, _, row = capsys.readouterr().out.splitlines()
+        first, _ = limit_cycle.find_cycle(trajectories[name])
+        assert heading == f"# 1. The cycle, {name}: from epoch {first} on, 2 states"
+        epoch = limit_cycle.next_row(trajectories[name], limit_cycle.EVERY[name])
+        a, b = a_and_b(name, trajectories[name])
+        for line, letter, after, state in zip(lines, "AB", (epoch - 1, epoch), (a, b)):
+            numbers = after, *map(float, state), *both_losses(run, *state)
+            assert line.split() == [letter, *map(str, numbers)]
+            assert len(line) == len(titles) <= 100
+            gradient, signs = limit_cycle.gradient_at(state, run.X.numpy(), run.y.numpy())
+            too_high, step = (signs > 0).sum(), "({:+.4f}, {:+.4f})".format(*gradient)
+            counts.append(f"{letter} {too_high} {len(signs) - too_high} {step}")
+        losses = both_losses(run, *a)[0], both_losses(run, *b)[1]
+        assert row == "Epoch: {} | Train loss: {} | Test loss: {}".format(epoch, *losses)
+    limit_cycle.print_explanation(RUNS, trajectories)
+    _, _, titles, *lines = capsys.readouterr().out.splitlines()
+    assert {len(line) for line in lines} == {len(titles)}
+    assert len(titles) <= 100
+    for line, count, other in zip(lines, counts, "BA" * 4):
+        mean = f"{RUNS[line[:18].strip()].X.mean():.4f}"
+        assert " ".join(line[18:].split()).startswith(f"{mean} {count} {other}, ")
+        assert not X86 or line.endswith("to the bit")
+    limit_cycle.print_explanation({"section 3": RUNS["section 3"]._replace(lr=0.0)}, trajectories)
+    assert capsys.readouterr().out.endswith(" A, within 1e-02\n")
+
+
+def test_the_distance_is_proportional_to_the_learning_rate(capsys):
+    length = np.hypot(RUN.X.double().mean().item(), 1)
+    for rate, _, period, distance in limit_cycle.amplitudes(RUN, (0.04, 0.005)):
+        assert period == 2
+        assert abs(distance - rate * length) <= 4 * STEP
+    limit_cycle.print_amplitudes(RUN)
+    *lines, last = capsys.readouterr().out.splitlines()[3:]
+    assert [line.split()[0] for line in lines] == ["0.04", "0.02", "0.01", "0.005", "0.0025"]
+    assert {line.split()[-1] for line in lines} == {last.split()[-1]} == {f"{length:.4f}"}
+
+
+def test_the_picture_holds_the_loss_curves_and_both_states(trajectories):
+    trajectory = trajectories["section 6"]
+    near, whole = limit_cycle.plot(RUN, trajectory, trajectory).axes
+    train, train_rows, test, test_rows = near.get_lines()
+    np.testing.assert_array_equal(train.get_ydata(), trajectory.loss)
+    assert test.get_ydata()[501] == ends_of(RUN, trajectory, 501)[1]
+    for rows, curve in ((train_rows, train), (test_rows, test)):
+        np.testing.assert_array_equal(rows.get_xydata(), curve.get_xydata()[::10])
+    row = limit_cycle.next_row(trajectory, 10)
+    points = [(row, train.get_ydata()[row]), (row, test.get_ydata()[row])]
+    arrows = {text.get_text(): text.xy for text in near.texts}
+    assert arrows == dict(zip(("state A", "state B"), points))
+    for band, losses in zip(whole.collections, (test.get_ydata(), trajectory.loss)):
+        x, y = band.get_paths()[0].vertices.T
+        assert {*y[x == 500]} == {*losses[499:501].tolist()}
+
+
+@pytest.mark.parametrize("schedule", schedules.SCHEDULES)
+def test_rates_and_runs_under_a_schedule_are_torchs(schedule):
+    run = RUN_64._replace(epochs=310)  # beyond the second decay of each schedule
+    formula, _, options = schedules.SCHEDULES[schedule]
+    states, rates = schedules.train_with_scheduler(run, schedule)
+    np.testing.assert_allclose(formula(run.lr, 310, **options), rates, rtol=0, atol=RATE)
+    trajectory = schedules.train_by_hand(run, schedule)
+    ours = np.stack([trajectory.weight, trajectory.bias], axis=1)
+    np.testing.assert_allclose(ours, states, rtol=0, atol=SCHEDULED)
+
+
+def test_the_chosen_schedule_settles_and_a_rate_that_falls_too_soon_stops_short():
+    ends = {name: ends_of(RUN, schedules.train_by_hand(RUN, name)) for name in schedules.SCHEDULES}
+    chosen = schedules.choose(ends)
+    assert chosen == limit_cycle.SCHEDULE
+    assert max(ends[chosen]) <= SETTLED
+    without, _ = ends_of(RUN, RUN.train(numpy_closed_form.train))
+    too_soon = {name for name, (train_loss, _) in ends.items() if train_loss > without}
+    assert too_soon == {"lr times 0.1 every 100 epochs", "exponential, 0.98"}
+    assert schedules.choose({"test": (2.0, 0.0), "train": (1.0, 9.0)}) == "train"
+    with pytest.raises(ValueError, match="rates has length 2, for 1000 epochs: each needs one"):
+        schedules.train_with_rates(RUN, [0.1, 0.2])
+
+
+def test_mse_shrinks_its_error_by_one_factor_per_direction_and_epoch():
+    def mse(parameters):
+        return ((parameters[0] * RUN_64.X + parameters[1] - RUN_64.y) ** 2).mean()
+
+    hessian = torch.autograd.functional.hessian(mse, torch.zeros(2, dtype=torch.float64)).numpy()
+    values, directions = schedules.curvatures(RUN.X)
+    np.testing.assert_allclose(hessian @ directions, directions * values, rtol=0, atol=1e-13)
+    start = directions.T @ np.subtract((RUN.weight, RUN.bias), (TRUE_WEIGHT, TRUE_BIAS))
+    for lr in (0.01, 0.1, 2 / values.sum(), 0.99 * 2 / values.max()):
+        trajectory = RUN_64._replace(loss="mse", lr=lr).train(numpy_closed_form.train)
+        factors = (1 - lr * values) ** 1000
+        error = np.array([trajectory.weight[-1], trajectory.bias[-1]]) - (TRUE_WEIGHT, TRUE_BIAS)
+        np.testing.assert_allclose(error, directions @ (factors * start), rtol=0, atol=MSE)
+        kept = schedules.flattest_kept(RUN_64, trajectory)
+        assert abs(kept - factors[0]) <= MSE / abs(start[0])
+
+
+def test_both_tables_show_what_was_trained(capsys):
+    run = RUN._replace(epochs=12)
+    schedules.print_schedules(run)
+    _, _, _, *lines = capsys.readouterr().out.splitlines()
+    constant = run.train(numpy_closed_form.train)
+    for line, epochs in zip(lines, (11, 12)):
+        losses = "{:.1e} - {:.1e}".format(*ends_of(run, constant, epochs - 1))
+        assert " ".join(line.split()) == f"constant, 0.01, {epochs} epochs {losses}"
+    for line, name in zip(lines[2:], schedules.SCHEDULES):
+        train_loss, test_loss = ends_of(run, schedules.train_by_hand(run, name))
+        by_torch, _ = both_losses(run, *schedules.train_with_scheduler(run, name)[0][-1])
+        losses = f"{train_loss:.1e} {by_torch:.1e} {test_loss:.1e}"
+        assert " ".join(line.split()) == f"{name} {losses}"
+    assert "are 6e-08 apart" in lines[9]
+    schedules.print_mse(RUN)
+    output = capsys.readouterr().out
+    assert "fastest rate, 2 / (sum of both): 0.8296\n" in output
+    assert "stable rate, 2 / h of the steepest: 0.8625\n" in output
+    *_, at_001, at_01, fastest, above, _, _ = output.splitlines()
+    assert at_001.split()[:5] == ["0.0100", "0.99908", "0.97681", "4.0e-01", "4.0e-01"]
+    assert at_01.split()[:4] == ["0.1000", "0.99081", "0.76811", "9.7e-05"]
+    assert fastest.split()[:4] == ["0.8296", "0.92373", "-0.92373", "3.5e-35"]
+    assert above.split()[:3] == ["0.8711", "0.91991", "-1.02000"]
+    assert max(map(float, fastest.split()[-2:])) < 5e-6 < 1 < min(map(float, above.split()[-2:]))
+    assert max(map(len, [*lines, *output.splitlines()])) <= 100
