@@ -1,0 +1,218 @@
+"""Guess, then train: a window with the line and the loss surface side by side. Needs no torch.
+
+Drag the sliders of weight and bias. The line turns, and the point moves over the loss surface: both
+show the same two numbers. The buttons train from where you are, with the learning rate of the third
+slider. On the surface, "gradient" points uphill. "step" is what the next epoch does: the opposite
+direction, lr times the gradient's length. Another point or another loss begins a new path. Another
+learning rate goes on with the old one.
+
+Try 100 epochs from the start: that is the tutorial's run. Try MSE with lr 0.8, then with 0.9. Try
+MAE with lr 1. Without a display, one picture of the window is saved.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.widgets import Button, RadioButtons, Slider
+
+from manual_grad import numpy_closed_form, program
+from manual_grad.losses import LOSSES
+from manual_grad.numpy_closed_form import START
+from manual_grad.program import BLUE, ORANGE
+
+TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3
+X = np.arange(0, 1, 0.02).astype(np.float32).reshape(-1, 1)[:40]  # the tutorial's training data
+Y = TRUE_WEIGHT * X + TRUE_BIAS
+WEIGHTS, BIASES = (-0.2, 1.4), (-0.6, 1.2)  # the reach of the sliders and of the map
+EXPONENTS = -3, 0  # lr is 10 to the power of its slider
+LEVELS = {"MAE": np.arange(0, 2.1, 0.1), "MSE": np.arange(0, 2.1, 0.1) ** 2}
+EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons train
+
+
+class Explorer:
+    """The window. `path` holds (weight, bias) at its start and after each epoch."""
+
+    @plt.rc_context(program.SLIDE | {"figure.constrained_layout.use": False})
+    def __init__(self):
+        self.figure, (line_axes, map_axes) = plt.subplots(1, 2)
+        self.figure.subplots_adjust(0.07, 0.36, 0.98, 0.84, wspace=0.18)
+        self.words = self.figure.text(0.07, 0.98, "", va="top", linespacing=1.4)
+        self.draw_line(line_axes)
+        self.draw_map(map_axes)
+        self.add_controls()
+        self.restart(START)
+
+    def draw_line(self, axes):
+        """Draw the left panel: the data, the line and its residuals."""
+        (self.residuals,) = axes.plot([], [], color="0.5", lw=1.5, label="residuals")
+        axes.plot(X, Y, "o", color=BLUE, label="training data")
+        (self.line,) = axes.plot([], [], color=ORANGE, lw=4, label="the model's line")
+        axes.set(xlim=(-0.02, 0.8), ylim=(-0.2, 1.4), xlabel="x (no unit)", ylabel="y (no unit)")
+        axes.legend(loc="upper left")
+
+    def draw_map(self, axes):
+        """Draw the right panel: both loss surfaces, the path, the gradient and the step."""
+        weights, biases = (np.linspace(*ends, 51, dtype=X.dtype) for ends in (WEIGHTS, BIASES))
+        self.contours = {}
+        for loss, levels in LEVELS.items():
+            loss_fn, _ = LOSSES[loss.lower()]
+            surface = [[loss_fn(weight * X + bias, Y) for weight in weights] for bias in biases]
+            self.contours[loss] = axes.contour(
+                weights, biases, surface, levels, colors="0.7", linewidths=1
+            )
+        axes.plot(TRUE_WEIGHT, TRUE_BIAS, "k*", ms=18, label="true parameters")
+        (self.walk,) = axes.plot([], [], ".-", color=ORANGE, lw=1.5)
+        (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black", label="the model")
+        zeros, look = (
+            np.zeros(2),
+            dict(angles="xy", scale_units="xy", scale=1, width=0.009, zorder=3),
+        )
+        self.arrows = axes.quiver(zeros, zeros, zeros, zeros, color=["black", BLUE], **look)
+        white = dict(fc="white", ec="none", pad=1, alpha=0.8)
+        self.names = [
+            axes.annotate(name, (0, 0), (0, 0), textcoords="offset points", color=color, bbox=white)
+            for name, color in (("gradient / 2", "black"), ("step", BLUE))
+        ]
+        for name in self.names:
+            name.set(ha="center", va="center")
+        axes.set(xlim=WEIGHTS, ylim=BIASES, xlabel="weight (no unit)", ylabel="bias (no unit)")
+        axes.legend(loc="upper right")
+
+    def add_controls(self):
+        """Add the sliders, the buttons and the choice of the loss."""
+        self.weight, self.bias, self.exponent = (
+            Slider(self.figure.add_axes([0.14, bottom, 0.4, 0.05]), name, *ends, valinit=start)
+            for bottom, name, ends, start in (
+                (0.2, "weight", WEIGHTS, START[0]),
+                (0.12, "bias", BIASES, START[1]),
+                (0.04, "learning rate", EXPONENTS, -2),
+            )
+        )
+        for slider in (self.weight, self.bias, self.exponent):
+            slider.drawon = False  # redraw() draws everything, once
+        self.buttons = {
+            name: Button(self.figure.add_axes([left, bottom, 0.12, 0.09]), name)
+            for name, left, bottom in zip(
+                [*EPOCHS, "restart"], (0.63, 0.76, 0.63, 0.76), (0.16, 0.16, 0.04, 0.04)
+            )
+        }
+        self.loss = RadioButtons(self.figure.add_axes([0.9, 0.04, 0.08, 0.21]), list(LEVELS))
+
+        for name, epochs in EPOCHS.items():
+            self.buttons[name].on_clicked(lambda _, epochs=epochs: self.train(epochs))
+        self.buttons["restart"].on_clicked(lambda _: self.restart(START))
+        for control in (self.weight.on_changed, self.bias.on_changed, self.loss.on_clicked):
+            control(lambda _: self.restart((self.weight.val, self.bias.val)))
+        self.exponent.on_changed(lambda _: self.redraw())
+
+    def restart(self, point):
+        """Begin a new path."""
+        self.path = [point]
+        self.redraw()
+
+    def lr(self):
+        """Return the learning rate, rounded to one digit: so 0.01 and 0.8 are easy to hit."""
+        return float(f"{10**self.exponent.val:.1g}")
+
+    def epoch_from(self, point):
+        """Return the Trajectory of one epoch, or None if its numbers are not finite."""
+        loss = self.loss.value_selected.lower()
+        try:
+            return numpy_closed_form.train(X, Y, *point, loss=loss, lr=self.lr(), epochs=1)
+        except FloatingPointError:
+            return None
+
+    def train(self, epochs):
+        """Go on with the path, for some epochs or until the numbers are not finite."""
+        for _ in range(epochs):
+            epoch = self.epoch_from(self.path[-1])
+            if epoch is None:
+                break
+            self.path.append((epoch.weight.item(), epoch.bias.item()))
+        self.redraw()
+
+    def redraw(self):
+        """Show the end of the path, with its loss, gradient and next step."""
+        point, epoch = np.array(self.path[-1]), self.epoch_from(self.path[-1])
+        for slider, value in zip((self.weight, self.bias), self.path[-1]):
+            slider.eventson = False  # it follows the point: this is no drag
+            slider.set_val(min(max(value, slider.valmin), slider.valmax))
+            slider.eventson = True
+        self.exponent.valtext.set_text(f"{self.lr():g}")
+
+        y_pred = point[0] * X + point[1]
+        gaps = np.full_like(X, np.nan)  # between one residual and the next
+        self.line.set_data(X, y_pred)
+        self.residuals.set_data(
+            np.hstack([X, X, gaps]).ravel(), np.hstack([Y, y_pred, gaps]).ravel()
+        )
+
+        for loss, contours in self.contours.items():
+            contours.set_visible(loss == self.loss.value_selected)
+        walk = np.transpose(self.path)
+        self.walk.set_data(*np.where(abs(walk) < 100, walk, np.nan))  # farther out, pixels overflow
+        self.point.set_data(*point[:, None])
+        self.point_arrows(point, epoch)
+        self.words.set_text(self.in_words(epoch))
+        self.figure.canvas.draw_idle()
+
+    def point_arrows(self, point, epoch):
+        """Let the arrows start at the point; hide them where it has left the map."""
+        (left, right), (low, high) = WEIGHTS, BIASES
+        visible = left <= point[0] <= right and low <= point[1] <= high
+        for artist in (self.arrows, *self.names):
+            artist.set_visible(visible)
+        if visible:
+            gradient = np.array([epoch.weight_grad.item(), epoch.bias_grad.item()])
+            vectors = np.array([gradient / 2, -self.lr() * gradient])
+            self.arrows.set_offsets([point, point])
+            self.arrows.set_UVC(*vectors.T)
+            for name, vector, side in zip(self.names, vectors, (1, -1)):
+                name.xy = point + vector
+                name.set_position(side * 20 * np.sign(gradient))
+
+    def in_words(self, epoch):
+        """Return three lines: where the model is, where the next step goes, how it went so far."""
+        weight, bias = self.path[-1]
+        where = f"Epoch {len(self.path) - 1}: weight {weight:.4g}, bias {bias:.4g}"
+        if epoch is None:
+            return (
+                f"{where}\nDiverged: each step led farther away, until the numbers no longer fit "
+                "float32.\nChoose a smaller lr, and restart."
+            )
+        name, (loss,) = self.loss.value_selected, epoch.loss
+        weight_grad, bias_grad = epoch.weight_grad[0], epoch.bias_grad[0]
+        step = f"weight {-self.lr() * weight_grad:+.3g}, bias {-self.lr() * bias_grad:+.3g}"
+        first = self.epoch_from(self.path[0]).loss[0]
+        if len(self.path) == 1:
+            so_far = "Here a path begins: train, or guess better."
+        elif loss > first:
+            so_far = (
+                f"The {name} rose from {first:.4g}: steps of this length go too far. Smaller lr?"
+            )
+        else:
+            so_far = f"The {name} fell from {first:.4g}."
+        return (
+            f"{where}, {name} {loss:.4g}\n"
+            f"Gradient: weight {weight_grad:.3g}, bias {bias_grad:.3g}. "
+            f"Next step, -lr * gradient: {step}\n{so_far}"
+        )
+
+
+def main():
+    """Open the window, or save a picture of it where there is no display."""
+    explorer = Explorer()
+    if explorer.figure.canvas.required_interactive_framework:
+        plt.show()
+    else:
+        print("No window here: it needs a display, and a toolkit such as tkinter.")
+        program.save_figure(explorer.figure, "explore")
+
+
+if __name__ == "__main__":
+    program.run(main, __doc__)
