@@ -1,1 +1,1 @@
-"""One idea each, with a picture."""
+"""One idea each, with a picture. `python -m lessons` names the programs."""

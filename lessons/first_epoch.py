@@ -1,10 +1,18 @@
 """One epoch of the tutorial on paper: what `backward` and `step` do, with all the numbers.
 
 For each of the 40 training points: the prediction, the residual y_pred - y, its sign (the slope of
-|residual|), and sign * x. The means of these columns are the loss and its two gradients. A step of
-lr against the gradients gives the new parameters. Autograd and differences say the same.
+|residual|), and sign * x. The loss is the mean of |residual|. Its gradients are the means of
+sign * x, for the weight, and of sign, for the bias. A step of lr against the gradients gives the
+new parameters. Autograd and finite differences say the same.
 
-Then the engine's graph of the loss, node by node, from the loss back to the parameters.
+Then the graph of the loss that manual_grad/engine.py builds, and what each node's gradient is:
+
+    weight -> weight * X -> y_pred -> residual -> |residual| -> loss
+                  X         bias      y
+
+Each arrow is an operation. Values flow forward, from the parameters to the loss. Gradients flow
+back, and each operation multiplies them by its slope. The products, worked out on paper, are the
+closed form.
 """
 
 import sys
@@ -18,12 +26,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lessons import graph
+from lessons.loss_surface import write
 from manual_grad import numpy_closed_form, program
+from manual_grad.engine import Tensor
 from manual_grad.gradient_check import derivative
 from manual_grad.losses import mae
 from manual_grad.program import BLUE, ORANGE
-from manual_grad.published_runs import published_runs
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 
 ROWS = [
     ("loss", "mean of |residual|"),
@@ -152,20 +161,125 @@ def plot_surface(run):
         axis.set(xlabel="weight (no unit)", ylabel="bias (no unit)", aspect="equal")
         axis.locator_params(nbins=5)
     axes[0].set_title("The MAE over both parameters")
-    square = dict(fill=False, lw=2.5, label="the right panel")
-    axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, **square))
-    axes[0].plot(0.7, 0.3, "k*", markersize=20, label="true parameters")
+    axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, fill=False, lw=2.5))
+    axes[0].plot(TRUE_WEIGHT, TRUE_BIAS, "k*", markersize=20)
+    write(axes[0], "the right panel", center, (16, 10))
+    write(axes[0], "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, 16)).set(ha="center")
     axes[1].set_title("The first step goes against the gradient")
-    for end, color, label in (
-        (start + run.lr / 2 * gradient, ORANGE, f"gradient * {run.lr / 2}"),
-        (new, BLUE, f"step: -{run.lr} * gradient"),
+    for end, color, text in (
+        (start + run.lr / 2 * gradient, ORANGE, f"gradient\n(times {run.lr / 2})"),
+        (new, BLUE, f"step =\n-{run.lr} * gradient"),
     ):
         arrow = dict(angles="xy", scale_units="xy", scale=1, width=0.014, color=color)
-        axes[1].quiver(*start, *(end - start), label=label, **arrow)
-    axes[1].plot(*start, "ko", label="start")
-    axes[1].plot(*new, "s", color=BLUE, label="new parameters")
-    figure.legend(loc="outside lower center", ncols=3)
+        axes[1].quiver(*start, *(end - start), **arrow)
+        write(axes[1], text, (start + end) / 2, (22, 0)).set(color=color, va="center")
+    axes[1].plot(*start, "ko")
+    axes[1].plot(*new, "ks")
+    write(axes[1], "start", start, (-16, 0)).set(ha="right", va="center")
+    write(axes[1], "new parameters", new, (0, 14)).set(ha="center")
     return figure
+
+
+def nodes(run):
+    """Return the nodes of (weight * X + bias - y).abs().mean(), from the parameters to the loss.
+
+    Each is a row: name, value, gradient by the engine, closed form in words, closed form. The
+    engine keeps the gradients of leaves only. So each node is made a leaf in its turn, and the rest
+    of the expression is built on it.
+    """
+    X, y = run.X.numpy(), run.y.numpy()
+    weight, bias = map(X.dtype.type, (run.weight, run.bias))
+    _, _, y_pred, residual, sign, sign_X = table(X, y, weight, bias)
+    product, size, n = weight * X, np.abs(residual), len(X)
+
+    def loss(residual):
+        return residual.abs().mean()
+
+    rows = []
+    for name, value, rest, formula, closed_form in (
+        ("weight", weight, lambda t: loss(t * X + bias - y), "mean of sign * x", sign_X.mean()),
+        ("weight * X", product, lambda t: loss(t + bias - y), "sign / n", sign / n),
+        ("bias", bias, lambda t: loss(product + t - y), "mean of sign", sign.mean()),
+        ("y_pred", y_pred, lambda t: loss(t - y), "sign / n", sign / n),
+        ("residual", residual, loss, "sign / n", sign / n),
+        ("|residual|", size, lambda t: t.mean(), "1 / n", np.ones_like(X) / n),
+        ("loss", size.mean(), lambda t: t, "1", np.ones_like(weight)),
+    ):
+        leaf = Tensor(value, requires_grad=True)
+        rest(leaf).backward()
+        rows.append((name, leaf.data, leaf.grad, formula, closed_form))
+    return rows
+
+
+def last(array):
+    """Return the last element, that of the last point; or the only one."""
+    return array.flat[-1] + 0.0  # -0 + 0 is 0
+
+
+def print_nodes(run):
+    """Print the graph from the loss back to the parameters."""
+    print("\n# The graph of the loss (manual_grad/engine.py): each operation is a node")
+    print("The loss is (weight * X + bias - y).abs().mean(). Read from the loss back.")
+    print(f"Of a node with {len(run.X)} elements, that of the last point is shown.\n")
+    head = ("node", "value", "gradient", "closed form", "", "largest diff.")
+    print("{:<12}{:>12}{:>12}  {:<17}{:>10}{:>15}".format(*head))
+    for name, value, gradient, formula, closed_form in reversed(nodes(run)):
+        numbers = last(value), last(gradient), formula, last(closed_form)
+        largest = np.abs(gradient - closed_form).max()
+        text = "{:<12}{:>12.6f}{:>12.6f}  {:<17}{:>10.6f}{:>15.1e}"
+        print(text.format(name, *numbers, largest))
+
+
+@plt.rc_context(program.SLIDE)
+def plot_nodes(run):
+    """Draw the graph: a box for one number, a stack of boxes for one number a point."""
+    n, x, y = len(run.X), last(run.X.numpy()), last(run.y.numpy())
+    boxes = {name: (value, gradient) for name, value, gradient, *_ in nodes(run)}
+    bias, sign = boxes.pop("bias"), np.sign(last(boxes["residual"][0]))
+    steps = [  # what leads from a box to the next, and what leads back
+        (f"times x (the last: {x:.2f})", f"each times its x, all {n} added up"),
+        ("plus bias", "times 1"),
+        (f"minus y (the last: {y:.3f})", "times 1"),
+        ("absolute value", f"times the sign (the last: {sign:.0f})"),
+        (f"mean of {n}", f"times 1 / {n}, to each of the {n}"),
+    ]
+    figure, axes = plt.subplots()
+    axes.set(xlim=(0, 13), ylim=(-5.4, 0.7))
+    axes.axis("off")
+    axes.set_title(f"Values flow down, gradients flow up. A stack is {n} numbers, see the last")
+    axes.text(4.6, 0.45, "value", color=BLUE, ha="right", weight="bold")
+    axes.text(6.9, 0.45, "gradient", color=ORANGE, ha="right", weight="bold")
+    for row, (name, arrays) in enumerate(boxes.items()):
+        draw_box(axes, 0.6, -row, name, arrays)
+    draw_box(axes, 7.9, -1, "bias", bias, width=4.9)
+    draw_arrow(axes, (8.4, -1.26), (7.4, -1.9), BLUE, "-")
+    draw_arrow(axes, (7.4, -2.1), (9.3, -1.26), ORANGE, "--")
+    axes.text(8.7, -1.85, f"all {n} added up", color=ORANGE)
+    for row, (forward, backward) in enumerate(steps):
+        top, bottom, middle = -row - 0.26, -row - 0.74, -row - 0.5
+        draw_arrow(axes, (1.4, top), (1.4, bottom), BLUE, "-")
+        draw_arrow(axes, (5.8, bottom), (5.8, top), ORANGE, "--")
+        axes.text(1.65, middle, forward, color=BLUE, va="center")
+        axes.text(6.05, middle, backward, color=ORANGE, va="center")
+    return figure
+
+
+def draw_box(axes, left, middle, name, arrays, width=6.6):
+    """Draw a node: its name, value and gradient. One with many numbers is a stack of boxes."""
+    for behind in (0.12, 0.06, 0) if arrays[0].size > 1 else (0,):
+        corner = left + behind, middle - 0.25 - behind
+        axes.add_patch(plt.Rectangle(corner, width, 0.5, fc="white", ec="black", lw=2))
+    style = dict(va="center", weight="bold")
+    axes.text(left + 0.2, middle, name, **style)
+    for array, color, right in zip(arrays, (BLUE, ORANGE), (2.6, 0.3)):
+        x = left + width - right
+        axes.text(x, middle, f"{last(array):.4f}", color=color, ha="right", **style)
+
+
+def draw_arrow(axes, start, end, color, style):
+    """Draw an arrow from start to end."""
+    look = dict(arrowstyle="-|>", color=color, lw=2.5, ls=style, mutation_scale=20)
+    axes.annotate("", end, start, arrowprops=look)
 
 
 def main():
@@ -173,12 +287,12 @@ def main():
     run = published_runs()["section 3"]
     print_table(run)
     print_numbers(run)
-    graph.print_nodes(run)
+    print_nodes(run)
 
     print("\n# The first epoch as pictures")
     program.save_figure(plot_residuals(run), "first_epoch_residuals")
     program.save_figure(plot_surface(run), "first_epoch_surface")
-    program.save_figure(graph.plot_nodes(run), "first_epoch_graph")
+    program.save_figure(plot_nodes(run), "first_epoch_graph")
     program.show_figures()
 
 

@@ -7,9 +7,11 @@ multiplies the distance from the optimum by 1 - lr h. Here h is the axis's curva
 of the Hessian. Beyond lr = 2 / h_max the factor of the steepest axis is below -1: each step
 overshoots farther than the one before, and training diverges.
 
-MAE never diverges: its gradient doesn't grow with the error. But it doesn't fade out near the
-optimum either. So training ends in jumps to and fro: the larger lr, the wider. From about lr = 0.35
-on it jumps between two points, and one of them is the start. Then nothing is learned.
+MAE never diverges. The length of its gradient g is bounded, so each step is, by lr |g|. And MAE is
+convex: where it exceeds its minimum by more than lr |g|^2 / 2, a step leads nearer to the optimum.
+But the gradient doesn't fade out near the optimum. So training ends in jumps to and fro, and a
+larger lr makes them wider. From about lr = 0.35 on it jumps between two points, and one of them is
+the start. Then nothing is learned. Source: S. Boyd, L. Xiao and A. Mutapcic, Subgradient Methods.
 
 Prints the losses and parameters, and saves figures/learning_rate.png for MSE and
 figures/learning_rate_mae.png for MAE.
@@ -25,7 +27,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from lessons.loss_surface import LABELS, draw_map, losses_at, path
+from lessons.schedules import curvatures
 from manual_grad import numpy_closed_form, program
+from manual_grad.program import BLUE, GREEN, ORANGE, PINK
 from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
@@ -33,22 +37,16 @@ PARTS_OF_LIMIT = 0.95, 1.05  # a rate just below the largest stable one, and a r
 MAP = np.linspace(0.2, 0.9, 36), np.linspace(-0.1, 1.2, 66), np.arange(0, 1.5, 0.08)
 LOOKS = [
     dict(color="black", marker="o"),
-    dict(color="#0072B2", marker="s"),
-    dict(color="#009E73", marker="^"),
-    dict(color="#E69F00", marker="D"),
-    dict(color="#D55E00", marker="X"),
+    dict(color=BLUE, marker="s"),
+    dict(color=GREEN, marker="^"),
+    dict(color=PINK, marker="D"),
+    dict(color=ORANGE, marker="X"),
 ]
 
 
-def hessian(X):
-    """Return the second derivatives of MSE by weight and bias: 2/n sum_i (x_i, 1)^T (x_i, 1)."""
-    features = np.hstack([X, np.ones_like(X)])
-    return 2 / len(X) * features.T @ features
-
-
 def largest_stable_rate(X):
-    """Return 2 / h_max, with h_max the largest eigenvalue of the Hessian."""
-    return 2 / np.linalg.eigvalsh(hessian(X)).max()
+    """Return 2 / h_max, with h_max the largest curvature of the MSE over X, shape (n, 1)."""
+    return 2 / curvatures(X)[0].max()
 
 
 def mse_rates(X):
@@ -86,10 +84,15 @@ def plot(run, rates, paths, title):
     figure = plt.figure()
     left, right = figure.subfigures(1, 2, width_ratios=[2, 3])
     losses = left.subplots()
+    epochs = np.arange(run.epochs + 1)
     *panels, key = right.subplots(2, 3, sharex=True, sharey=True).flat
     for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
         label = f"lr = {rate:.3g}"
-        losses.plot(losses_along(run, points), **look, markevery=10, label=label)
+        values = losses_along(run, points)
+        low, high = np.minimum(values[1:], values[:-1]), np.maximum(values[1:], values[:-1])
+        losses.fill_between(epochs[1:], low, high, color=look["color"], alpha=0.5, lw=2.5)
+        # Every 9 epochs: an even number would show one edge of a band only.
+        losses.plot(epochs[::9], values[::9], **look, lw=0, label=label)
         draw_map(panel, run.loss, run.X.numpy(), run.y.numpy(), *MAP)
         panel.plot(*points, color=look["color"], lw=2)
         panel.plot(*points[:, 0], "o", color="white", mec="black", mew=2, ms=13)
@@ -129,7 +132,7 @@ def main():
     paths = paths_with(MAE_RATES, run)
     print("\n# MAE: five rates, 100 epochs")
     print_table(run, MAE_RATES, paths)
-    title = "MAE: the larger the rate, the wider the jumps at the end. It never diverges"
+    title = "MAE: two rates are still on their way, the others jump between a band's edges"
     program.save_figure(plot(run, MAE_RATES, paths, title), "learning_rate_mae")
     program.show_figures()
 

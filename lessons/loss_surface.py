@@ -3,9 +3,13 @@
 The loss depends on two numbers, weight and bias. So it can be drawn as a map: a point is a model,
 its colour the loss. Each epoch is one step straight down the slope. Both runs start where the
 tutorial does and take 100 epochs. The first is the tutorial's. The second has MSE, and the learning
-rate with which its first step is just as long. Prints where they are after some epochs, and saves
-figures/loss_surface.png. With --animation it saves figures/training.gif too: the line turns towards
-the data, while the point walks over the map, for 200 epochs.
+rate with which its first step is just as long. MSE's slope shrinks with the residuals, MAE's only
+changes where a residual changes its sign. That makes neither loss better: with a larger rate, MSE
+gets nearer than either run here (learning_rate.py).
+
+Prints where both runs are after some epochs, and saves figures/loss_surface.png. With --animation
+it saves figures/training.gif too: the line turns towards the data, while the point walks over the
+map, for 200 epochs.
 """
 
 import sys
@@ -70,7 +74,7 @@ def draw_map(axes, loss, X, y, weights, biases, levels):
 def plot(runs, paths):
     """Draw the two maps side by side, with the runs' paths; return the Figure."""
     figure, panels = plt.subplots(1, 2, sharex=True, sharey=True)
-    titles = "slopes change only with a sign", "the lower, the flatter"
+    titles = "slopes change where a sign does", "the lower, the flatter"
     for axes, run, points, title in zip(panels, runs, paths, titles):
         X, y = run.X.numpy(), run.y.numpy()
         filling = draw_map(axes, run.loss, X, y, *MAP, LEVELS[run.loss])
@@ -83,15 +87,16 @@ def plot(runs, paths):
             write(axes, f"epoch {epoch}", points[:, epoch], (2, 14) if falling else (16, -8))
         axes.set_title(f"{run.loss.upper()}, lr = {run.lr:.3g}: {title}")
     panels[1].set_ylabel("")
-    figure.suptitle(
-        "Same start, equally long first step: after 100 epochs, MAE is closer to the goal"
-    )
+    figure.suptitle("Two losses, one start, equally long first steps")
     return figure
 
 
 @plt.rc_context(program.SLIDE)
 def animate(run, points, writer, every=5, hold=8):
-    """Save figures/training.gif by a movie writer: a frame every few epochs, the last for long."""
+    """Save figures/training.gif by a movie writer: a frame every few epochs, the last for long.
+
+    Prints a dot for each frame.
+    """
     figure, (line_axes, map_axes) = plt.subplots(1, 2)
     line_axes.plot(run.X, run.y, "o", color=BLUE, label="training data")
     line_axes.plot(run.X_test, run.y_test, "s", color=GREEN, label="test data")
@@ -118,12 +123,15 @@ def animate(run, points, writer, every=5, hold=8):
     show(0)
     figure.draw_without_rendering()  # lays the figure out, once for all frames
     figure.set_layout_engine("none")
+    epochs = [*range(0, run.epochs, every), *[run.epochs] * hold]
+    print(f"Drawing {len(epochs)} frames ", end="", flush=True)
     with writer.saving(figure, Path("figures") / "training.gif", dpi=64):
-        for epoch in [*range(0, run.epochs, every), *[run.epochs] * hold]:
+        for epoch in epochs:
             show(epoch)
             writer.grab_frame()
+            print(".", end="", flush=True)
     plt.close(figure)  # a window would show its last frame only
-    print("Saved figures/training.gif")
+    print("\nSaved figures/training.gif")
 
 
 def print_paths(runs, paths):
