@@ -1,0 +1,109 @@
+"""The window of lessons/explore.py, driven by the mouse: what it trains, shows and says."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from matplotlib.backend_bases import MouseEvent
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from lessons import explore
+from lessons.explore import START, WEIGHTS, Explorer, X, Y
+from manual_grad import numpy_closed_form
+
+FLOAT32 = 1e-5  # 40 points: at most 50 roundings of 2^-24 of numbers near 1
+PIXEL = 4e-3  # a slider moves in pixels: 1.8 of bias over 533
+CELL = 0.02  # a contour is interpolated between losses at points 0.04 apart
+LOSSES = {"MAE": torch.nn.L1Loss(), "MSE": torch.nn.MSELoss()}
+
+
+@pytest.fixture
+def window(monkeypatch):
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: None)  # else each event draws
+    return Explorer()
+
+
+def drag(axes, *places, y=0.5):
+    """Press the mouse at the first place, a share of the width, move to the others, let it go."""
+    for i, x in enumerate([places[0], *places, places[-1]]):
+        name = {0: "button_press_event", len(places) + 1: "button_release_event"}.get(i)
+        name = name or "motion_notify_event"
+        event = MouseEvent(name, axes.figure.canvas, *axes.transAxes.transform((x, y)), 1)
+        axes.figure.canvas.callbacks.process(name, event)
+
+
+def test_100_epochs_from_the_start_are_the_tutorials(window):
+    drag(window.buttons["100 epochs"].ax, 0.5)
+    run = numpy_closed_form.train(X, Y, *START)
+    assert window.path == [START, *zip(run.weight.tolist(), run.bias.tolist())]
+    assert window.words.get_text() == (
+        "Epoch 100: weight 0.5784, bias 0.3513, MAE 0.02446\n"
+        "Gradient: weight -0.159, bias 0.1. "
+        "Next step, -lr * gradient: weight +0.00159, bias -0.001\nThe MAE fell from 0.3129."
+    )
+    drag(window.exponent.ax, 0.9)  # another rate goes on with the path
+    drag(window.buttons["10 epochs"].ax, 0.5)
+    drag(window.buttons["1 epoch"].ax, 0.5)
+    assert (len(window.path), window.path[0]) == (112, START)
+    drag(window.buttons["restart"].ax, 0.5)
+    assert window.path == [(window.weight.val, window.bias.val)] == [START]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_window_shows_a_dragged_point_with_torchs_loss_and_gradient(window, loss):
+    drag(window.buttons["10 epochs"].ax, 0.5)
+    drag(window.loss.ax, 0.15, y={"MAE": 2 / 3, "MSE": 1 / 3}[loss])
+    drag(window.weight.ax, 0.4, 0.6, 0.75)
+    drag(window.bias.ax, 0.3)
+    drag(window.exponent.ax, 0.9)
+    (point,) = window.path
+    np.testing.assert_allclose((*point, window.lr()), (1.0, -0.06, 0.5), atol=PIXEL)
+    weight, bias = parameters = torch.tensor(point, requires_grad=True)
+    value = LOSSES[loss](weight * torch.tensor(X) + bias, torch.tensor(Y))
+    value.backward()
+    gradient, y_pred = parameters.grad.numpy(), point[0] * X + point[1]
+    for shown, right in (
+        (window.line.get_xydata(), np.hstack([X, y_pred])),
+        (window.residuals.get_xydata(), np.hstack([X, Y, X, y_pred, X * [np.nan, np.nan]])),
+        (window.walk.get_xydata(), point),
+        (window.point.get_xydata(), point),
+        (window.arrows.get_offsets(), [point, point]),
+        (np.transpose([window.arrows.U, window.arrows.V]), [gradient / 2, -0.5 * gradient]),
+        ([name.xy for name in window.names], [point + gradient / 2, point - 0.5 * gradient]),
+    ):
+        np.testing.assert_allclose(np.ravel(shown), np.ravel(right), atol=FLOAT32)
+    assert [name.get_text() for name in window.names] == ["gradient / 2", "step"]
+    assert f"{loss} {value.item():.4g}" in window.words.get_text()
+    (surface,) = (contours for contours in window.contours.values() if contours.get_visible())
+    for level, contour in zip(surface.levels, surface.get_paths()):
+        for weight, bias in contour.vertices[::9]:
+            value = LOSSES[loss](torch.tensor(weight * X + bias), torch.tensor(Y))
+            assert abs(value.item() - level) < CELL
+
+
+def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
+    drag(window.loss.ax, 0.15, y=1 / 3)
+    window.exponent.set_val(np.log10(0.9))
+    drag(window.buttons["10 epochs"].ax, 0.5)
+    assert "The MSE rose from 0.1049: steps of this length go too far" in window.words.get_text()
+    window.train(1000)
+    assert "\nDiverged: " in window.words.get_text()
+    assert np.isfinite(window.path).all()
+    assert not any(artist.get_visible() for artist in (window.arrows, *window.names))
+    drag(window.bias.ax, 0.5)
+    np.testing.assert_allclose(window.path, [(WEIGHTS[0], 0.3)], atol=PIXEL)
+    assert "\nHere a path begins" in window.words.get_text()
+    assert window.arrows.get_visible()
+
+
+def test_without_a_window_it_says_so_and_saves_a_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    explore.main()
+    said, saved = capsys.readouterr().out.splitlines()
+    assert said == "No window here: it needs a display, and a toolkit such as tkinter."
+    assert (tmp_path / saved.removeprefix("Saved ")).stat().st_size > 10_000
+    program = "import sys; sys.modules['torch'] = None; import lessons.explore"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
