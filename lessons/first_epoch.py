@@ -213,7 +213,7 @@ def nodes(run):
 
 def last(array):
     """Return the last element, that of the last point; or the only one."""
-    return array.flat[-1] + 0.0  # -0 + 0 is 0
+    return array.flat[-1]
 
 
 def print_nodes(run):
@@ -246,7 +246,7 @@ def plot_nodes(run):
     figure, axes = plt.subplots()
     axes.set(xlim=(0, 13), ylim=(-5.4, 0.7))
     axes.axis("off")
-    axes.set_title(f"Values flow down, gradients flow up. A stack is {n} numbers, see the last")
+    axes.set_title(f"Values flow down, gradients flow up. Of a stack of {n}, the last is shown")
     axes.text(4.6, 0.45, "value", color=BLUE, ha="right", weight="bold")
     axes.text(6.9, 0.45, "gradient", color=ORANGE, ha="right", weight="bold")
     for row, (name, arrays) in enumerate(boxes.items()):
