@@ -20,9 +20,14 @@ one process (numpy_closed_form). `--points 10000000` is the demonstration of sca
 """
 
 import argparse
+import os
 import sys
+import tempfile
 import time
+import traceback
+from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,33 +35,54 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 import torch
 import torch.distributed as dist
+
+# Import this before any group exists. Its default arguments keep the group that exists at import,
+# for good. DDP would import it later, after the processes have joined.
+import torch.distributed.nn  # noqa: F401
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from beyond import processes
 from manual_grad import numpy_closed_form, program
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import as_trajectory
 
+# A process that hears nothing from the others for so long gives up.
+TIMEOUT = timedelta(minutes=5)
 
-class Line(nn.Module):
-    """The tutorial's model: y_pred = weights * x + bias."""
-
-    def __init__(self, weight, bias):
-        super().__init__()
-        self.weights = nn.Parameter(torch.tensor([weight]))
-        self.bias = nn.Parameter(torch.tensor([bias]))
-
-    def forward(self, x):
-        return self.weights * x + self.bias
-
+# How far an epoch may be from the same epoch in one process. Both start from the same parameters,
+# so their float32 terms are the same. Each side adds up 40 terms, of 1 or less on average, in an
+# order of its own: at most 42 roundings of 2^-24 on each side, the division included.
+TOLERANCE = 2 * 42 * 2.0**-24
 
 TUTORIAL = published_runs()["section 3"]
 
-# How far an epoch may be from the same epoch in one process. Both start from the same parameters,
-# so their float32 terms are the same. Each side adds up 40 terms, of less than 1/2 on average, in
-# an order of its own: at most 42 roundings of 2^-24 on each side, the division included.
-TOLERANCE = 42 * 2.0**-24
+
+class Group(NamedTuple):
+    """The processes, as one of them sees them, and the two tensors in which their numbers meet.
+
+    gloo's thread holds a tensor that is sent for a moment longer than all_reduce does. If it is the
+    last to hold it, it frees the tensor, and needs the interpreter's lock for that. torch 2.2 keeps
+    that lock while it waits for the thread to end, and both wait for ever. So these two live until
+    the processes part.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+    count: torch.Tensor  # int64, shape ()
+    sums: torch.Tensor  # float64, shape (3,)
+
+    def total(self, number):
+        """Return the sum of the processes' whole numbers, in int64: exact."""
+        self.count.fill_(number)
+        dist.all_reduce(self.count)
+        return self.count.item()
+
+    def add_up(self, numbers):
+        """Return the sums over the processes of three numbers (or of one, three times): float64."""
+        self.sums.copy_(numbers)
+        dist.all_reduce(self.sums)
+        return self.sums
 
 
 def by_hand(X, y, weight, bias, group, *, lr, epochs):
@@ -65,7 +91,7 @@ def by_hand(X, y, weight, bias, group, *, lr, epochs):
     points = group.total(len(X))
     rows = []
 
-    for _ in processes.progress(epochs, group):
+    for _ in progress(epochs, group):
         # 1. Forward pass
         y_pred = weight * X + bias
 
@@ -89,17 +115,26 @@ def by_hand(X, y, weight, bias, group, *, lr, epochs):
     return as_trajectory(rows, np.float32)
 
 
-def with_ddp(X, y, weight, bias, group, *, lr, epochs, scaled=True):
-    """Train as by_hand does, under DistributedDataParallel; the step stays by hand.
+class Line(nn.Module):
+    """The tutorial's model: y_pred = weights * x + bias."""
 
-    With scaled=False, DDP averages the shards' mean losses as they are: wrong for unequal shards.
-    """
+    def __init__(self, weight, bias):
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor([weight]))
+        self.bias = nn.Parameter(torch.tensor([bias]))
+
+    def forward(self, x):
+        return self.weights * x + self.bias
+
+
+def with_ddp(X, y, weight, bias, group, *, lr, epochs):
+    """Train as by_hand does, under DistributedDataParallel; the step stays by hand."""
     line = Line(weight, bias).to(X.device)
     ddp = DistributedDataParallel(line)
-    scale = group.size * len(X) / group.total(len(X)) if scaled else 1.0
+    scale = group.size * len(X) / group.total(len(X))
     rows = []
 
-    for _ in processes.progress(epochs, group):
+    for _ in progress(epochs, group):
         # 1. Forward pass
         y_pred = ddp(X)
 
@@ -124,6 +159,18 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs, scaled=True):
     return as_trajectory(rows, np.float32)
 
 
+def progress(epochs, group):
+    """Yield each epoch; after two seconds, the first process tells a terminal how far it is."""
+    due, line = time.monotonic() + 2, ""
+    for epoch in range(epochs):
+        if time.monotonic() >= due and group.rank == 0 and sys.stdout.isatty():
+            due, line = time.monotonic() + 1, f"epoch {epoch} of {epochs}"
+            print(f"\r{line}", end="", flush=True)
+        yield epoch
+    if line:
+        print("\r" + " " * len(line), end="\r")
+
+
 def make_shard(points, rank, size, device="cpu"):
     """Return X and y, of shape (m, 1) and float32, of the points that process `rank` keeps.
 
@@ -146,13 +193,11 @@ def make_shard(points, rank, size, device="cpu"):
 
 def farthest(trajectory):
     """Return the largest difference between an epoch and the same epoch in one process."""
-    X, y, *start = TUTORIAL.X, TUTORIAL.y, TUTORIAL.weight, TUTORIAL.bias
-    difference = 0.0
-    for epoch in zip(*trajectory):
-        alone = numpy_closed_form.train(X, y, *start, lr=TUTORIAL.lr, epochs=1)
-        difference = max(difference, np.abs(np.subtract(epoch, np.ravel(alone))).max())
-        start = [parameter.item() for parameter in epoch[3:]]
-    return difference
+    run, alone = TUTORIAL._replace(epochs=1), []
+    for weight, bias in zip(trajectory.weight, trajectory.bias):
+        alone.append(np.ravel(run.train(numpy_closed_form.train)))
+        run = run._replace(weight=weight.item(), bias=bias.item())
+    return np.abs(np.transpose(trajectory) - alone).max()
 
 
 def report(points, epochs, group):
@@ -166,18 +211,17 @@ def report(points, epochs, group):
 
     X, y = make_shard(points, group.rank, group.size, group.device)
     megabytes = sum(tensor.untyped_storage().nbytes() for tensor in (X, y)) / 1e6
-    several = f"{counted(points, 'point')} over {counted(group.size, 'process', 'es')}"
-    say(f"\n# {several} ({dist.get_backend()}), {counted(epochs, 'epoch')}")
-    say(f"The first one keeps {len(X)}: {megabytes:.1f} MB. Threads: {torch.get_num_threads()}.")
+    say(f"\n# Points: {points}. Processes: {group.size} ({dist.get_backend()}). Epochs: {epochs}.")
+    say(f"The first process keeps {len(X)} points, {megabytes:.1f} MB.")
+    say(f"Threads of each process: {torch.get_num_threads()}.")
 
     for name, train in trainers.items():
         dist.barrier()
         started = time.perf_counter()
         trajectory = train(X, y, *start, lr=TUTORIAL.lr, epochs=epochs)
         milliseconds = (time.perf_counter() - started) / epochs * 1e3
-        weight, bias = trajectory.weight[-1].item(), trajectory.bias[-1].item()
         say(f"\n# {name}: {milliseconds:.2f} ms an epoch")
-        say(f"learned weight {weight}, bias {bias}")
+        say(f"learned weight {trajectory.weight[-1]}, bias {trajectory.bias[-1]}")
         if points == len(TUTORIAL.X):
             difference = farthest(trajectory)
             say(f"an epoch is at most {difference:.1e} from one process's, {TOLERANCE:.1e} allowed")
@@ -185,9 +229,57 @@ def report(points, epochs, group):
                 raise ValueError(f"{name} does not follow the training of one process")
 
 
-def counted(number, noun, plural="s"):
-    """Return the number with its noun, such as 1 epoch or 2 epochs."""
-    return f"{number} {noun}{'' if number == 1 else plural}"
+def main(points, epochs):
+    group = join()
+    try:
+        report(points, epochs, group)
+    except Exception as error:
+        # The functions that it has passed through hold what they worked with: DDP holds the group.
+        # If anything does, gloo's threads outlive it, meet the end of the interpreter, and abort.
+        traceback.clear_frames(error.__traceback__)
+        line = cause(error, group)
+        if line is None:
+            raise
+        sys.exit(line)
+    finally:
+        dist.destroy_process_group()
+
+
+def join():
+    """Join the processes that torchrun started, or be the only one; return the Group.
+
+    gloo connects CPUs. nccl connects GPUs, where it is built in and each process has its own.
+    """
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    gpu = dist.is_nccl_available() and torch.cuda.device_count() >= local_size
+    device = torch.device("cuda", local_rank) if gpu else torch.device("cpu")
+    if gpu:
+        torch.cuda.set_device(device)
+
+    alone = {}
+    if "RANK" not in os.environ:  # no torchrun; a file as meeting point works on every platform
+        file, path = tempfile.mkstemp()  # the store removes it at its end
+        os.close(file)
+        alone = dict(store=dist.FileStore(path, 1), rank=0, world_size=1)
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT, **alone)
+    count = torch.zeros((), dtype=torch.int64, device=device)
+    sums = torch.zeros(3, dtype=torch.float64, device=device)
+    return Group(dist.get_rank(), dist.get_world_size(), device, count, sums)
+
+
+def cause(error, group):
+    """Return in one line what has ended this process; None where only the traceback can tell."""
+    process = f"process {group.rank} of {group.size}"
+    message = str(error)
+    if isinstance(error, ValueError):
+        return message
+    if isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in message:
+        return f"{process} is out of memory: {message}"
+    if isinstance(error, dist.DistBackendError) or "gloo" in message:
+        others = " or ".join(str(rank) for rank in range(group.size) if rank != group.rank)
+        return f"{process} has lost process {others}: {message}"
+    return None
 
 
 def whole_number(text):
@@ -195,11 +287,6 @@ def whole_number(text):
     if not text.replace("_", "").isdecimal() or not 1 <= int(text) <= 2**53:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 2^53, not {text!r}")
     return int(text)
-
-
-def main(points, epochs):
-    with processes.joined() as group:
-        report(points, epochs, group)
 
 
 WHOLE = dict(type=whole_number, metavar="N")

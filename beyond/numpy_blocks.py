@@ -14,27 +14,28 @@ epochs: NumPy writes each result into its last argument. Memory is read once: X 
 let other threads run meanwhile.
 
 How accurate the sums are: within a block float32 numbers are added, at most LONGEST_CHAIN additions
-one after the other. The blocks' sums are Python floats, added in float64. A sum is off by at most
+one after the other. The blocks' sums are added in float64. So a sum is off by at most
 LONGEST_CHAIN * 2^-24 * sum_i |term_i|, whatever n, whatever the processor. (2^-24 is one rounding
 of float32. A term may bring one more, as the product g_i x_i does.) The order of the additions
-depends on n alone, so mae and mse train alike to the bit on any number of threads and, with the
-same NumPy, on every processor; bce's exp and log differ between processors.
+depends on n alone. So mae and mse train alike to the bit on any number of threads and, with the
+same NumPy, on every processor. bce's exp and log differ between processors.
 """
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from math import ceil
 from numbers import Integral
 
 import numpy as np
 
 from manual_grad.losses import sigmoid
-from manual_grad.trajectory import as_trajectory, check_arguments
+from manual_grad.trajectory import as_array, as_trajectory, check_arguments
 
-# Points in a block, at most. At float32, a thread's arrays take 1.6 MB, which stays in most caches.
-# Only one thread at a time can be between two of NumPy's loops. In shorter blocks, threads spend
-# their time waiting for each other there.
+# Points in a block, at most. At float32, a thread's arrays take 1.6 MB: some L2 caches hold that,
+# others leave a part of it to L3. Only one thread at a time can be between two of NumPy's loops. In
+# shorter blocks, threads spend their time waiting for each other there.
 BLOCK = 131_072
 
 # The terms of a block stand in this many rows, unless it is short. Adding up the rows takes 31
@@ -76,30 +77,30 @@ def sign(values, out):
     NumPy has vector loops for the signs of whole numbers. The bits of a float, read as a whole
     number, have the float's sign. Only -0.0 is below 0 then: see `train`.
     """
-    if len(values) > SHORT and values.itemsize in WHOLE:
-        values = values.view(WHOLE[values.itemsize])
+    if len(values) > SHORT:
+        values = values.view(np.int32 if values.itemsize == 4 else np.int64)
     np.sign(values, out)
 
 
-WHOLE = {2: np.int16, 4: np.int32, 8: np.int64}
 LOSSES = {"mae": mae, "mse": mse, "bce": bce}
 
 
 @np.errstate(**QUIET)
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
-    """Train as numpy_closed_form.train does, with less than 2 MB a thread beside the data.
+    """Train as numpy_closed_form.train does, with few megabytes beside the data.
 
-    `threads` is the largest number of threads, all cores of this process if None. No thread gets
-    less than a block. The Trajectory is the same to the bit, whatever their number. Raises
-    ValueError unless it is a whole number, 1 or more.
+    These are 2 for each thread at float32, 4 at float64. `threads` is the largest number of
+    threads, all cores of this process if None. No thread gets less than a block. The Trajectory is
+    the same to the bit, whatever their number. Raises ValueError unless it is a whole number, 1 or
+    more.
     """
     if threads is None:
         threads = cores()
     if not isinstance(threads, Integral) or threads < 1:
         raise ValueError(f"threads must be a whole number, 1 or more, or None, not {threads!r}")
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = np.asarray(X)
-    y = np.asarray(y, dtype=X.dtype)
+    X = as_array(X)
+    y = np.asarray(as_array(y), X.dtype)
     dtype = X.dtype.type
     weight, lr = dtype(weight), dtype(lr)
     bias = dtype(bias) + dtype(0)  # 0.0 and never -0.0, so that no prediction or residual is -0.0
@@ -116,14 +117,14 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
             sums = add_up(own, weight, bias, loss_fn)
             for future in waiting:
                 sums += future.result()
-            loss_sum, weight_sum, bias_sum = map(sum, zip(*sums)) if len(sums) > 1 else sums[0]
-            loss, weight_grad, bias_grad = loss_sum / n, dtype(weight_sum / n), dtype(bias_sum / n)
+            loss_sum, weight_sum, bias_sum = np.sum(sums, axis=0) if len(sums) > 1 else sums[0]
+            weight_grad, bias_grad = dtype(weight_sum / n), dtype(bias_sum / n)
 
             # 5. Gradient descent
             weight -= lr * weight_grad
             bias -= lr * bias_grad
 
-            rows.append((loss, weight_grad, bias_grad, weight, bias))
+            rows.append((loss_sum / n, weight_grad, bias_grad, weight, bias))
 
     return as_trajectory(rows, X.dtype)
 
@@ -157,9 +158,10 @@ def shares(X, y, threads):
     """
     n = len(X)
     whole = n - n % ROWS if n > SHORT else n
-    length = -(-whole // (-(-whole // BLOCK) * ROWS)) * ROWS
+    blocks = ceil(whole / BLOCK)
+    length = ceil(whole / blocks / ROWS) * ROWS
     starts = range(0, whole, length)
-    bounds = [bound for bound in pairwise([*starts, whole, n]) if bound[0] < bound[1]]
+    bounds = list(pairwise(sorted({*starts, whole, n})))
     threads = min(threads, len(starts))
     cuts = [len(bounds) * thread // threads for thread in range(threads + 1)]
     return [as_blocks(X, y, bounds[first:last]) for first, last in pairwise(cuts)]

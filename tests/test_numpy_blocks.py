@@ -1,0 +1,212 @@
+"""numpy_blocks: the closed form, block by block; as exact as its docstring says, on any threads."""
+
+import os
+import threading
+import tracemalloc
+from math import fsum, log2
+
+import numpy as np
+import pytest
+import torch
+
+from beyond import numpy_blocks
+from beyond.numpy_blocks import BLOCK, LONGEST_CHAIN, ROWS, SHORT
+from manual_grad import numpy_closed_form
+from manual_grad.losses import LOSSES
+from manual_grad.published_runs import published_runs
+
+# In the published runs, float32 roundings add up to 2e-5 at most.
+FLOAT32_RUN = 2e-5
+# In float64, two orders of adding up numbers of size 1: some 100 roundings of 2^-53 are 1e-14.
+FLOAT64 = 1e-12
+ROUNDING = 2.0**-24  # the largest relative rounding error of a float32 number
+
+
+def noisy_line(n, dtype=np.float32, loss="mae", seed=0):
+    """Return X, y, weight and bias: n points, above and below the line that they start from."""
+    random = np.random.default_rng(seed)
+    X = random.random((n, 1), np.float32)
+    y = np.float32(0.7) * X + np.float32(0.3) + random.standard_normal((n, 1), np.float32)
+    return X.astype(dtype), (y > 0.6 if loss == "bce" else y).astype(dtype), 0.25, 0.5
+
+
+def test_the_published_runs_are_those_of_torch_optim(reference):
+    for name, run in published_runs().items():
+        ours = run.train(numpy_blocks.train)
+        np.testing.assert_allclose(ours, reference[name], rtol=0, atol=FLOAT32_RUN, err_msg=name)
+        assert {column.dtype for column in ours} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_blocks_equal_the_closed_form_at_every_edge(loss, monkeypatch):
+    def check(problem):
+        both = (t.train(*problem, loss=loss, epochs=3) for t in (numpy_blocks, numpy_closed_form))
+        np.testing.assert_allclose(*both, rtol=0, atol=FLOAT64)
+
+    for n in (1, 2, SHORT, SHORT + 1, BLOCK, BLOCK + 1, 2 * BLOCK + 33):
+        check(noisy_line(n, np.float64, loss))
+    X, y, *start = noisy_line(BLOCK + 100, np.float64, loss)
+    for step in (2, -1):  # rows that lie apart or backwards in memory
+        check((X[::step], y[::step], *start))
+    check((X, y.astype(np.float32), *start))
+    monkeypatch.setattr(numpy_blocks, "BLOCK", 97)
+    for seed in range(12):
+        check(noisy_line(100 * seed + 1, np.float64, loss, seed))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_callers_arrays_and_tensors_stay_as_they_were(loss):
+    X, y, *start = noisy_line(BLOCK + 1, loss=loss)
+    X_before, y_before = X.copy(), y.copy()
+    tensor = torch.tensor(X, requires_grad=True)
+    arrays = numpy_blocks.train(X, y, *start, loss=loss, epochs=2, threads=2)
+    tensors = numpy_blocks.train(tensor, torch.from_numpy(y), *start, loss=loss, epochs=2)
+    np.testing.assert_array_equal(arrays, tensors)
+    np.testing.assert_array_equal((X, tensor.detach(), y), (X_before, X_before, y_before))
+    assert tensor.grad is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sign_is_numpys(dtype):
+    info = np.finfo(dtype)
+    edges = [0, info.smallest_subnormal, info.tiny, 1, info.max, np.inf]
+    for n in (SHORT, SHORT + 1):
+        values = np.resize(np.array(edges + [-edge for edge in edges[1:]], dtype), n)
+        signs = np.empty_like(values)
+        numpy_blocks.sign(values, signs)
+        np.testing.assert_array_equal(signs, np.sign(values))
+    X = np.zeros((2 * SHORT, 1), dtype)
+    for zero in (0.0, -0.0):  # a residual of 0 has slope 0, whichever zeros it comes from
+        one = numpy_blocks.train(X, np.full_like(X, zero), -1.0, -0.0, epochs=2)
+        assert not np.any([one.loss, one.weight_grad, one.bias_grad])
+
+
+def terms_of(X, y, loss):
+    """Return the terms of the three sums in the first epoch of `noisy_line`: loss, weight, bias."""
+    residual = np.float32(0.25) * X + np.float32(0.5) - y
+    slope = np.sign(residual) if loss == "mae" else 2 * residual
+    return np.abs(residual) if loss == "mae" else residual**2, slope * X, slope
+
+
+def allowed(terms):
+    """Return the exact mean of the terms, and how far from it the docstring allows it to be."""
+    exact, size = fsum(terms.flat) / len(terms), fsum(np.abs(terms).flat) / len(terms)
+    return exact, ROUNDING * (LONGEST_CHAIN * size + abs(exact))
+
+
+def test_a_sum_is_as_near_to_exact_as_the_docstring_says():
+    for n in (1, 40, SHORT + 1, BLOCK, 2 * BLOCK + 7):
+        alike = np.full((n, 1), 0.3, np.float32), np.full((n, 1), 0.1, np.float32)
+        for X, y in (noisy_line(n)[:2], alike):  # where all are alike, roundings don't cancel
+            for loss in ("mae", "mse"):
+                first = numpy_blocks.train(X, y, 0.25, 0.5, loss=loss, epochs=1)
+                for name, mean, terms in zip(first._fields, first, terms_of(X, y, loss)):
+                    exact, room = allowed(terms)
+                    assert abs(float(mean[0]) - exact) <= room, (n, loss, name)
+    one_by_one = np.add.accumulate(terms.ravel())[-1] / len(terms)
+    assert abs(one_by_one - exact) > 10 * room, "the check sees one long chain"
+    pairs = {columns: 15 + 3 + 7 + log2(columns / 128) for columns in (BLOCK // ROWS, SHORT)}
+    assert LONGEST_CHAIN == ROWS - 1 + pairs[BLOCK // ROWS] > pairs[SHORT]
+
+
+def pairwise_sum(numbers):
+    """Return the sum in NumPy's pairwise order, of 128 numbers or a multiple by a power of 2."""
+    if len(numbers) > 128:
+        return sum(map(pairwise_sum, np.split(numbers, 2)))
+    a, b, c, d, e, f, g, h = sum(numbers.reshape(-1, 8))
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+def test_the_order_of_the_additions_is_the_same_on_every_processor():
+    for n in (SHORT, 4 * SHORT, BLOCK):
+        X, y, *start = noisy_line(n)
+        terms = terms_of(X, y, "mse")[1].ravel()
+        columns = terms if n == SHORT else sum(terms.reshape(ROWS, -1))
+        first = numpy_blocks.train(X, y, *start, loss="mse", epochs=1)
+        assert first.weight_grad[0] == pairwise_sum(columns) / np.float32(n)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_bits_are_the_same_whatever_the_number_of_threads(loss, monkeypatch):
+    monkeypatch.setattr(numpy_blocks, "BLOCK", 97)
+    problem = noisy_line(1973, loss=loss)
+    one = numpy_blocks.train(*problem, loss=loss, epochs=5, threads=1)
+    for threads in (2, 3, 5, 100, None):
+        again = numpy_blocks.train(*problem, loss=loss, epochs=5, threads=threads)
+        np.testing.assert_array_equal(one, again)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "threads", "expected"), [(8, None, 3), (8, 2, 2), (2, None, 2), (8, 1, 1)]
+)
+def test_a_thread_for_each_core_and_a_block_for_each(blocks, threads, expected, monkeypatch):
+    monkeypatch.setattr(numpy_blocks, "BLOCK", 96)
+    monkeypatch.setattr(numpy_blocks, "cores", lambda: 3)
+    meeting, at_work, add_up = threading.Barrier(expected, timeout=60), [], numpy_blocks.add_up
+
+    def meet(*arguments):
+        meeting.wait()  # fails after a minute, unless `expected` threads are at work together
+        at_work.append(threading.get_ident())
+        return add_up(*arguments)
+
+    monkeypatch.setattr(numpy_blocks, "add_up", meet)
+    numpy_blocks.train(*noisy_line(blocks * 96), epochs=2, threads=threads)
+    assert (len(at_work), len(set(at_work))) == (2 * expected, expected)
+
+
+def test_the_shares_hold_each_point_once_and_are_of_nearly_one_size():
+    edges = {1: 1, 40: 1, SHORT + 1: 1, BLOCK: 1, BLOCK + 1: 1, BLOCK + ROWS: 2, 9 * BLOCK + 17: 9}
+    for n, long_blocks in edges.items():
+        X = np.arange(n, dtype=np.int32)
+        for threads in (1, 2, 3, 11):
+            shares = numpy_blocks.shares(X, -X, threads)
+            blocks = [block for share in shares for block in share]
+            for i, values in enumerate((X, -X)):
+                np.testing.assert_array_equal(np.concatenate([b[i] for b in blocks]), values)
+            assert max(len(block[0]) for block in blocks) <= BLOCK
+            assert len(shares) == min(threads, long_blocks), "a few points are no share"
+            sizes = [sum(len(block[0]) for block in share) for share in shares]
+            assert max(sizes) <= min(sizes) + BLOCK + ROWS * len(blocks)
+
+
+def test_no_array_is_as_long_as_the_data_and_few_points_start_no_thread(monkeypatch):
+    def peak(train, dtype, **settings):
+        problem = noisy_line(1_000_003, dtype)
+        tracemalloc.start()
+        try:
+            train(*problem, epochs=2, **settings)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(numpy_closed_form.train, np.float32) > 4e6, "the check sees a long array"
+    for threads in (1, 2):
+        assert peak(numpy_blocks.train, np.float32, threads=threads) < 2e6 * threads
+    assert peak(numpy_blocks.train, np.float64, threads=1) < 4e6
+    monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("a thread started"))
+    numpy_blocks.train(*noisy_line(BLOCK), epochs=2, threads=8)
+
+
+def test_what_cannot_be_trained_is_named(monkeypatch):
+    monkeypatch.setattr(numpy_blocks, "BLOCK", 97)
+    X, y, *start = noisy_line(1000)
+    for threads in (0, -1, 1.5, "2"):
+        with pytest.raises(ValueError, match="threads must be a whole number, 1 or more, or None"):
+            numpy_blocks.train(X, y, *start, threads=threads)
+    with pytest.raises(ValueError, match="loss must be one of"):
+        numpy_blocks.train(X, y, *start, loss="l1")
+    X[:500] *= -1  # so that infinities of both signs are added up
+    for threads in (1, 2):
+        with pytest.raises(FloatingPointError, match="no longer finite in epoch"):
+            numpy_blocks.train(X, y, *start, loss="mse", lr=1e30, threads=threads)
+
+
+def test_the_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 7, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert numpy_blocks.cores() == 7
+    monkeypatch.delattr(os, "process_cpu_count")
+    assert numpy_blocks.cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert numpy_blocks.cores() == 1, "one where the system can't tell"
