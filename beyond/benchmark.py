@@ -114,14 +114,11 @@ def measure_time(sizes):
 
 
 def measure_memory(n):
-    """Return the lines that say how much memory each trainer takes beside n points."""
+    """Return how much memory each trainer takes beside n points, in MB, or None."""
     progress(f"{n:,} points, the memory of each trainer ...")
     spawn = get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn, max_tasks_per_child=1) as processes:
-        peaks = list(processes.map(extra_memory, TRAINERS.values(), [n] * len(TRAINERS)))
-    peaks = ["not known" if peak is None else f"{peak:.1f} MB" for peak in peaks]
-    lines = [f"{label(name):<22}{peak:>9}" for name, peak in zip(TRAINERS, peaks)]
-    return ["", f"Memory beside {n:,} points, at its peak:", *lines]
+        return list(processes.map(extra_memory, TRAINERS.values(), [n] * len(TRAINERS)))
 
 
 def extra_memory(train, n):
@@ -206,7 +203,7 @@ def plot(costs):
 def main(quick):
     started = time.perf_counter()
     costs = measure_time(QUICK_SIZES if quick else SIZES)
-    lines = as_table(costs) + ([] if quick else measure_memory(max(costs)))
+    peaks = [] if quick else measure_memory(max(costs))
     progress("")
     cores = numpy_blocks.cores()
     print(f"# Time per epoch on {platform.system()} {platform.machine()}, {cores} cores")
@@ -214,7 +211,11 @@ def main(quick):
     print(
         "Columns: number of points. Cells: microseconds (how many times as fast as torch_optim).\n"
     )
-    print("\n".join(lines))
+    print("\n".join(as_table(costs)))
+    if peaks:
+        print(f"\nMemory beside {max(costs):,} points, at its peak:")
+    for name, peak in zip(TRAINERS, peaks):
+        print(f"{label(name):<22}{'not known' if peak is None else f'{peak:.1f} MB':>9}")
     print(f"\nMeasured in {time.perf_counter() - started:.0f} s.")
     program.save_figure(plot(costs), "benchmark")
 
