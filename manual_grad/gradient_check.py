@@ -4,15 +4,24 @@
     python -m manual_grad.gradient_check mine.py    your own: exit status 0 if right, 1 if wrong
 
 Your file defines two functions. Both get NumPy arrays of shape (n, 1), float64. `loss(y_pred, y)`
-returns a number. `gradient(y_pred, y)` returns its derivatives with respect to y_pred, an array of
-that shape. Predictions lie between -3 and 3, or between 0 and 1 if the loss isn't finite elsewhere.
-Labels lie between 0 and 1. The exit status is 2 if the file can't be checked.
+returns one number, computed in float64. `gradient(y_pred, y)` returns its derivatives with respect
+to y_pred, an array of that shape. Labels go first if the parameters' names say so, as in
+`loss(y_true, y_pred)`. A `gradient()` without parameters may use what `loss` has just stored. The
+exit status is 2 if the file can't be checked.
+
+Predictions lie between -3 and 3. If the loss isn't defined all over that range, or doesn't change,
+a smaller one is tried. Labels are real; a few are 0 or 1, -1 or 1, or far from the prediction. Is
+the loss made for two classes, a gradient may be right for labels 0 and 1 alone, or -1 and 1. The
+verdict says what was tried.
 """
 
+import functools
+import inspect
+import math
 import runpy
 import sys
+import time
 import traceback
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,17 +31,30 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 
 from manual_grad import program
-from manual_grad.losses import LOSSES
+from manual_grad.losses import LOSSES, sigmoid
 
-SIZES = 20, 33  # two numbers of points n, so that a factor n is not mistaken for 20
-SHARP = 1e-3  # of the largest slope: a check that sees less than three digits is refused
-FLOAT32 = 16 * 2.0**-24  # of the largest slope: what 16 roundings of float32 explain
+RANGES = (-3, 3), (0.05, 3), (0.05, 0.95)  # of predictions: the last is for probabilities
+REAL, SIGNS, BINARY, FAR = "0.05 to 0.95", "-1 or 1", "0 or 1", "4 to 8 away"  # kinds of labels
+SIZES = 12, 19  # two numbers of points n, so that a factor n is not mistaken for 12
+DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
+SHARP = 1e-2  # of a point's own slope: a point is seen if its slope is known that well, or ...
+FLAT = 1e-5  # ... of the set's smaller slopes, for a point whose own slope is about 0
+SEEN = 2 / 3  # of a set of points: if fewer are seen, the set can't be checked
+PATIENCE = 2  # seconds without a word
 
 # A function may carry 1000 roundings, each of 2^-53 of its size. A central difference divides them
 # by STEP: 1.8e-9. It leaves out STEP^2 / 6 of the third derivative: 6e-10. A larger step raises the
 # second error, a smaller one the first.
 STEP = 2.0**-14
 ROUNDING = 1000 * 2.0**-53
+
+# Does a parameter's name sound like predictions (> 0) or labels (< 0)? First the whole name, then
+# the sum over its parts: "expected_output" is a label, "predicted_label" a prediction.
+NAMES = dict.fromkeys("afhopsxz", 1) | {"q": 2, "yp": 2, "y": -1, "t": -2, "d": -2, "gt": -2}
+PARTS = dict.fromkeys(("pred", "hat", "estim"), 3)
+PARTS |= dict.fromkeys(("out", "logit", "prob", "score", "activ", "input"), 1)
+PARTS |= dict.fromkeys(("true", "truth", "target", "label", "actual", "expect", "desired"), -2)
+PARTS |= dict.fromkeys(("observed", "real", "ground"), -2)
 
 
 def slopes(function, x, h):
@@ -49,13 +71,13 @@ def slopes(function, x, h):
 
 
 def derivative(function, x):
-    """Return the derivative for each element of x, how far off it may be, and where kinks are.
+    """Return the derivative for each element of x, an estimate of its error, and where kinks are.
 
     The derivative is the central difference. A second one, with half the step, shows its error:
-    half the step leaves a quarter of the truncation, so twice the change is a bound. Without a
-    kink, half the step also halves the jump between left and right slope. At a kink the jump stays,
-    and each slope between the two is a subgradient. A kink near x, but not at x, makes the error
-    bound (room) larger, never too small.
+    half the step leaves a quarter of the truncation, so twice the change is more than all of it.
+    Without a kink, half the step also halves the jump between left and right slope. At a kink the
+    jump stays, and each slope between the two is a subgradient. The error (`room`) is an estimate,
+    not a bound. It supposes that within a step of x the function is smooth or has one kink.
     """
     left, right = slopes(function, x, STEP)
     near_left, near_right = slopes(function, x, STEP / 2)
@@ -67,137 +89,362 @@ def derivative(function, x):
     return central, room + jump / 2, jump / 2 > room
 
 
-def points(n, low, high):
-    """Return n predictions and labels of shape (n, 1), some of them equal, some 0 if they may be.
+def points(n, limits, labels):
+    """Return n predictions and labels of shape (n, 1), two of them equal if they may be.
 
     They are multiples of 2^-20, so that a prediction plus or minus a step is exact.
     """
     rng = np.random.default_rng(n)
-    y_pred = np.round(rng.uniform(low, high, (n, 1)) * 2**20) / 2**20
-    y = np.round(rng.uniform(0.05, 0.95, (n, 1)) * 2**20) / 2**20
-    y_pred[:2] = y[:2]
-    if low < 0:
-        y_pred[2], y[3], y[4] = 0, 0, 1
-    return y_pred, y
+    y_pred, real = rng.uniform(*limits, (n, 1)), rng.uniform(0.05, 0.95, (n, 1))
+    side = np.resize([1, -1 if limits[0] < 0 else 1], (n, 1))
+    y = {
+        REAL: real,
+        SIGNS: np.resize([-1, 1], (n, 1)),
+        BINARY: np.resize([0, 1], (n, 1)),
+        FAR: y_pred + side * (4 + 4 * real),
+    }[labels]
+    if labels != FAR:
+        y_pred[:2] = np.clip(y[:2], *limits)
+    if labels == REAL and limits[0] < 0:
+        y_pred[2] = 0
+    return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
+
+
+def in_order(function, name):
+    """Return `function` as a function of (y_pred, y), and a note if its parameters need one.
+
+    Each call gets copies, so that a function may work in place.
+    """
+    labels_first, note = False, ""
+    try:
+        parameters = inspect.signature(function).parameters
+        if len(parameters) < 2 and all(p.default is not p.empty for p in parameters.values()):
+            return lambda y_pred, y: function(), f"{name} is called without arguments."
+        names = [parameter.lower().strip("_") for parameter in parameters][:2]
+        parts = [sum(PARTS[part] for part in PARTS if part in key) for key in names]
+        first, second = map(NAMES.get, names, parts)
+        labels_first = first < second
+        if labels_first:
+            note = f"{name}({', '.join(list(parameters)[:2])}) gets the labels first, by its names."
+        elif first == second:
+            note = f"{name} gets the predictions first: its parameters' names don't say."
+    except (TypeError, ValueError):  # a built-in without names, or one parameter: the call will say
+        pass
+
+    def call(y_pred, y):
+        data = (y.copy(), y_pred.copy())
+        try:
+            return function(*data if labels_first else data[::-1])
+        except TypeError as error:
+            if error.__traceback__.tb_next is None:  # the call itself failed, nothing inside it
+                raise TypeError(f"{error}: it is called as {name}(y_pred, y)") from None
+            raise
+
+    return call, note
+
+
+def number(loss, y_pred, y):
+    """Return loss(y_pred, y) as a float. Raises ValueError unless it is one finite number."""
+    value = loss(y_pred, y)
+    shape = getattr(value, "shape", None) or np.shape(value)
+    if value is None or math.prod(shape) != 1:
+        got = "None" if value is None else f"shape {tuple(shape)}"
+        raise ValueError(f"loss returns {got}, but must return one number")
+    value = float(value.item() if hasattr(value, "item") else np.asarray(value).item())
+    if not np.isfinite(value):
+        raise ValueError(f"loss is {value}, but must be finite if all y_pred and y lie in 0..1")
+    return value
+
+
+def column(gradient, loss, y_pred, y):
+    """Return gradient(y_pred, y) in float64. Raises ValueError for another shape than y_pred's."""
+    loss(y_pred, y)  # gradient may use what loss has stored
+    value = gradient(y_pred, y)
+    if value is None or np.shape(value) != y_pred.shape:
+        got = "None" if value is None else f"shape {np.shape(value)}"
+        raise ValueError(
+            f"gradient returns {got}, but must return the shape of y_pred, {y_pred.shape}: "
+            f"one derivative for each prediction, none for weights"
+        )
+    return np.asarray(value, dtype=np.float64)
+
+
+class Points(NamedTuple):
+    """Test points: columns of shape (N,). They come in sets, each with its own number n."""
+
+    n: np.ndarray
+    y_pred: np.ndarray
+    y: np.ndarray
+    slope: np.ndarray  # the derivative of the loss, by differences
+    room: np.ndarray  # how far off it may be
+    kink: np.ndarray  # True where the loss has a corner
+    seen: np.ndarray  # True where the slope is known well enough to judge
+    allowed: np.ndarray  # how far the gradient may be from the slope
+    ours: np.ndarray  # the gradient that is checked
+    relabelled: np.ndarray  # the same gradient when each prediction gets its neighbour's label
+
+    @property
+    def wrong(self):
+        return ~(abs(self.ours - self.slope) <= self.allowed)  # nan is wrong
+
+    def some(self, which):
+        return Points(*(column[which] for column in self))
+
+
+def measure(loss, gradient, y_pred, y, small=None):
+    """Return one set of Points, and the size of its smaller slopes.
+
+    Raises ValueError if differences can't see the slopes. `small` is that size in another set.
+    """
+    slope, room, kink = derivative(lambda moved: number(loss, moved, y), y_pred)
+    sharp = ~kink & (room < SHARP * abs(slope))
+    if small is None:
+        if not sharp.any():
+            raise ValueError("loss doesn't change with the predictions, or is too rough to check")
+        small = np.quantile(abs(slope[sharp]), 0.25)
+    smooth = sharp | ~kink & (room <= FLAT * small)
+    if smooth.mean() < SEEN:
+        raise ValueError(
+            f"loss is too rough to check: differences show its slope at {smooth.sum()} of {y.size} "
+            f"points only"
+        )
+    allowed = room + DIGITS * (abs(slope) + small)
+    ours = column(gradient, loss, y_pred, y)
+    relabelled = column(gradient, loss, y_pred, np.roll(y, 1, axis=0))
+    n, seen = np.full(y.shape, y.size), smooth | kink
+    columns = n, y_pred, y, slope, room, kink, seen, allowed, ours, relabelled
+    return Points(*map(np.ravel, columns)), small
+
+
+def changes(loss, gradient, limits, labels):
+    """Say if both functions are made for predictions within these limits: loss is smooth there.
+
+    It isn't if it doesn't change at all below 0 or above 1: it clips predictions. Nor if it grows
+    like log(p) towards 0 or 1: each halving of p changes log(p) by the same. Raises ValueError for
+    a loss in float32, and what the two functions raise.
+    """
+    y_pred, y = points(max(SIZES), limits, labels)
+    column(gradient, loss, y_pred, y)
+    here, steps = number(loss, y_pred, y), np.random.default_rng(0).uniform(1, 2, y.shape)
+    if number(loss, y_pred + 2.0**-36 * steps, y) == here:
+        raise ValueError(
+            "loss must be computed in float64, and not be rounded: it doesn't change when "
+            "predictions change by 1e-11"
+        )
+    for end, inwards, beyond in (0, 1, y_pred < 0), (1, -1, y_pred > 1):
+        if beyond.any():
+            if number(loss, y_pred + STEP * steps * beyond, y) == here:
+                return False
+            quarter, half, near, nearer = (
+                number(loss, np.full(y.shape, end + inwards * p), y)
+                for p in (1 / 4, 1 / 2, 2**-10, 2**-9)
+            )
+            if abs(nearer - near) > 0.1 * abs(half - quarter) + 1e-9 * abs(here):
+                return False
+    return True
+
+
+def sample(loss, gradient, limits, labels):
+    """Return Points with these labels, and the kinds of labels that are among them.
+
+    Some other labels go with the real ones, where loss and gradient allow them. They are sets of
+    their own, because one huge slope blinds a whole set.
+    """
+    sets, smalls = zip(*(measure(loss, gradient, *points(n, limits, labels)) for n in SIZES))
+    sets, kinds = list(sets), [labels]
+    others = [(8, BINARY)] + [(9, SIGNS)] * (limits[0] < 0) + [(7, FAR)] * (limits[1] > 1)
+    for n, other in others if labels == REAL else ():
+        try:
+            sets.append(measure(loss, gradient, *points(n, limits, other), min(smalls))[0])
+            kinds.append(other)
+        except Exception:  # the loss isn't made for these labels
+            continue
+    return Points(*map(np.concatenate, zip(*sets))), kinds
+
+
+def takes_real_labels(points, limits):
+    """Say if a gradient that is wrong here must not be excused by labels of two classes."""
+    usual = points.some(np.isin(points.n, SIZES))
+    if not usual.wrong.any() or np.array_equal(usual.ours, usual.relabelled):
+        return True
+    # Where y_pred = y, a loss of real labels is smallest: it falls before and rises behind. So does
+    # a loss of probabilities, but its labels are mostly 0 and 1.
+    side = np.sign(usual.y_pred - usual.y)
+    both = all((usual.slope * s > usual.room)[side == s].any() for s in (-1, 1))
+    return limits[1] > 1 and both and (usual.slope * side >= -usual.room).all()
+
+
+# How a gradient may be wrong. First: what it was multiplied by. `p` are Points.
+FACTORS = {
+    "": lambda p: 1,
+    "is twice as large as it should be": lambda p: 2,
+    "is half as large as it should be": lambda p: 1 / 2,
+    "is n times as large as it should be: is 1/n missing?": lambda p: p.n,
+    "is 1/n of what it should be: is it divided by n once too often?": lambda p: 1 / p.n,
+    "is 2 n times as large as it should be": lambda p: 2 * p.n,
+    "is n/2 times as large as it should be: is 2/n missing?": lambda p: p.n / 2,
+    "is divided by n - 1, and not by n": lambda p: p.n / (p.n - 1),
+    "is multiplied by y_pred: is it the gradient for a weight?": lambda p: p.y_pred,
+    "is multiplied by y_pred (1 - y_pred): is it the gradient for the logit?": (
+        lambda p: p.y_pred * (1 - p.y_pred)
+    ),
+    "is multiplied by the slope of the sigmoid once too often": (
+        lambda p: sigmoid(p.y_pred) * sigmoid(-p.y_pred)
+    ),
+    "is not multiplied by the slope of the sigmoid: is it the gradient for the probability?": (
+        lambda p: 1 / (sigmoid(p.y_pred) * sigmoid(-p.y_pred))
+    ),
+}
+# Then: what else can be said of it.
+MISTAKES = {
+    "does not depend on y: is - y missing?": lambda p: np.array_equal(p.ours, p.relabelled),
+    "is one number for all predictions: is it the gradient for a weight?": (
+        lambda p: all(np.ptp(p.ours[p.n == n]) == 0 for n in p.n)
+    ),
+    "is right except at a kink, a corner of the loss": lambda p: p.kink[p.wrong].all(),
+    "is right except where y_pred = y": lambda p: only_where(p, p.y_pred == p.y),
+    "is right except where y_pred < y": lambda p: only_where(p, p.y_pred < p.y),
+    "is right except where y_pred > y": lambda p: only_where(p, p.y_pred > p.y),
+    "is right except where y_pred = 0": lambda p: only_where(p, p.y_pred == 0),
+    "is right except where y_pred < 0": lambda p: only_where(p, p.y_pred < 0),
+    "is right except where y_pred > 0": lambda p: only_where(p, p.y_pred > 0),
+    "is right except where y = 0": lambda p: only_where(p, p.y == 0),
+    "is right except where y = 1": lambda p: only_where(p, p.y == 1),
+    "is right except where y < 0": lambda p: only_where(p, p.y < 0),
+    "is right except where |y_pred - y| is large": lambda p: only_large_residuals(p),
+    "is right to three digits: does a small constant differ?": (
+        lambda p: (abs(p.ours - p.slope) <= 100 * p.allowed).all()
+    ),
+}
+
+
+def multiplied_by(p, factor):
+    """Say if the gradient is the slope times this factor, a number or a column."""
+    return (abs(p.ours - factor * p.slope) <= abs(factor) * p.allowed).all()
+
+
+def only_where(p, place):
+    """Say if the gradient is wrong at each point of this place, and right at all others.
+
+    At a kink it may be right by luck.
+    """
+    return np.array_equal(p.wrong[~p.kink], place[~p.kink]) and not place.all()
+
+
+def only_large_residuals(p):
+    residual = abs(p.y_pred - p.y)
+    return not p.wrong.all() and residual[p.wrong].min() > residual[~p.wrong].max()
+
+
+def in_another_order(p):
+    """Say if sorting makes the gradient right, set by set, but for kinks and points not seen."""
+    for n in np.unique(p.n):
+        some = p.some(p.n == n)
+        smooth = some.seen & ~some.kink
+        apart = abs(np.sort(some.ours) - np.sort(some.slope)) > some.allowed[smooth].max()
+        if apart.sum() > (~smooth).sum():
+            return False
+    return True
+
+
+def name_mistake(points):
+    """Return what is wrong, as words that follow "the gradient"."""
+    p = points.some(points.seen)
+    if not np.isfinite(p.ours).all():
+        i = np.isfinite(p.ours).argmin()
+        return f"is not finite, for example at y_pred = {p.y_pred[i]:.6g}, y = {p.y[i]:.6g}"
+    if not p.ours.any():
+        return "is 0 everywhere"
+    for sign, word in (1, ""), (-1, "has the wrong sign"):
+        for words, factor in FACTORS.items():
+            if multiplied_by(p, sign * factor(p)):
+                return ", and ".join(filter(None, (word, words)))
+    largest = {n: np.argmax(abs(p.slope) * (p.n == n) * ~p.kink) for n in np.unique(p.n)}
+    ratios = {n: p.ours[i] / p.slope[i] if p.slope[i] else 1 for n, i in largest.items()}
+    if multiplied_by(p, np.array([ratios[n] for n in p.n])):
+        a, b = (ratios[n] for n in SIZES)
+        same = abs(a - b) <= DIGITS * abs(a)
+        by_n = "" if same else f" if n = {SIZES[0]}, and {b:.6g} times if n = {SIZES[1]}"
+        return f"is {a:.6g} times as large as it should be{by_n}"
+    for words, found in MISTAKES.items():
+        if found(p):
+            return words
+    return (
+        "is right, but in another order" if in_another_order(points) else "is wrong in another way"
+    )
 
 
 class Verdict(NamedTuple):
-    """Whether the gradient is right; what it is ("right", "wrong sign", ...); the numbers."""
+    """Whether the gradient is right, what it is ("has the wrong sign"), and the details."""
 
     right: bool
     finding: str
     detail: str
 
 
+def judge(points, limits, kinds):
+    """Return the Verdict on these Points."""
+    p = points.some(points.seen)
+    detail = (
+        f"Tried: predictions {limits[0]} to {limits[1]}; labels {', '.join(kinds)}; "
+        f"seen {p.n.size} of {points.n.size} points, {p.kink.sum()} at a kink."
+    )
+    hidden = points.some(~points.seen)
+    if hidden.n.size:
+        first = ", ".join(f"({a:.6g}, {b:.6g})" for a, b in list(zip(hidden.y_pred, hidden.y))[:3])
+        detail += f"\nNot seen, (y_pred, y): {first}" + ", ..." * (hidden.n.size > 3)
+    if not p.wrong.any():
+        return Verdict(True, "is the derivative of the loss", detail)
+    i = np.nan_to_num(abs(p.ours - p.slope) / p.allowed, nan=np.inf).argmax()
+    numbers = (
+        f"{p.wrong.sum()} points are wrong. The farthest, of {p.n[i]} in its set: at y_pred = "
+        f"{p.y_pred[i]:.6g}, y = {p.y[i]:.6g}\nit is {p.ours[i]:.9g}, but should be "
+        f"{p.slope[i]:.9g} (+- {p.room[i]:.1e}).\n"
+    )
+    return Verdict(False, name_mistake(points), numbers + detail)
+
+
 def check(loss, gradient):
     """Return the Verdict: is gradient(y_pred, y) the derivative of loss(y_pred, y)?
 
-    Raises ValueError for a result of another shape, and for a loss that isn't finite or is too
-    rough to be checked. What the two functions raise is passed on.
+    Raises ValueError for a result of another shape, and for a loss that isn't finite, doesn't
+    change, or is too rough to be checked. What the two functions raise everywhere is passed on.
     """
+    (loss, note), (gradient, second_note) = in_order(loss, "loss"), in_order(gradient, "gradient")
+    kinds, verdicts = (REAL, SIGNS, BINARY), []
+    error = ValueError("loss doesn't change with the predictions")
     with np.errstate(all="ignore"):
-        for limits in ((-3, 3), (0.05, 0.95)):
-            data = [points(n, *limits) for n in SIZES]
-            columns = [measure(loss, y_pred, y) for y_pred, y in data]
-            n, y_pred, y, slope, room, kink = (np.concatenate(parts) for parts in zip(*columns))
-            if np.isfinite(room).all():
+        for limits in RANGES:
+            fits = False
+            for labels in kinds:
+                try:
+                    fits = fits or changes(loss, gradient, limits, labels)
+                except Exception as caught:
+                    error = caught
+            for labels in kinds if fits else ():
+                try:
+                    points, tried = sample(loss, gradient, limits, labels)
+                except Exception as caught:
+                    error = caught
+                    continue
+                verdicts.append(judge(points, limits, tried))
+                if verdicts[-1].right or takes_real_labels(points.some(points.seen), limits):
+                    break
+            if verdicts:
                 break
-        else:
-            raise ValueError("loss must be finite for predictions and labels between 0 and 1")
-        if not np.median(room) < SHARP * abs(slope).max():
-            raise ValueError("loss is too flat or too rough to check: is it computed in float32?")
-        ours = [call(gradient, "gradient", *pair, pair[0].shape) for pair in data]
-        ours = np.concatenate(ours).ravel()
-
-        wrong = ~(abs(ours - slope) <= room)  # nan is wrong
-        if wrong.any():
-            i = np.nan_to_num(abs(ours - slope) / room, nan=np.inf).argmax()
-            detail = (
-                f"{wrong.sum()} of {wrong.size} test points are wrong (two sets, of {SIZES[0]} and "
-                f"{SIZES[1]}). The farthest, in the set of {n[i]}: at y_pred = {y_pred[i]:.6g} "
-                f"and y = {y[i]:.6g} it is {ours[i]:.9g}, but should be {slope[i]:.9g} "
-                f"(+- {room[i]:.1e})"
-            )
-            return Verdict(False, finding(ours, n, y_pred, y, slope, room, kink), detail)
-        low, high = limits
-        detail = (
-            f"predictions from {low} to {high}: {(~kink).sum()} test points lie within "
-            f"{room[~kink].max():.1e} of the slope of the loss, {kink.sum()} at a kink (a corner "
-            f"of the loss) between the slopes to its two sides"
-        )
-        return Verdict(True, "right", detail)
-
-
-def call(function, name, y_pred, y, shape):
-    """Return function(y_pred, y) in float64. Raises ValueError unless it has this shape."""
-    try:
-        result = function(y_pred.copy(), y.copy())
-    except TypeError as error:
-        if error.__traceback__.tb_next is None:  # the call itself failed, nothing inside it
-            raise TypeError(f"{error}: it is called as {name}(y_pred, y)") from None
-        raise
-    if result is None or np.shape(result) != shape:
-        got = "None" if result is None else f"shape {np.shape(result)}"
-        wanted = f"the shape of y_pred, {shape}" if shape else "one number"
-        raise ValueError(f"{name} returns {got}, but must return {wanted}")
-    return np.asarray(result, dtype=np.float64)
-
-
-def measure(loss, y_pred, y):
-    """Return six columns of shape (n,): n, y_pred, y, and what `derivative` finds out."""
-    columns = derivative(lambda moved: call(loss, "loss", moved, y, ()), y_pred)
-    return [column.ravel() for column in (np.full(y.shape, y.size), y_pred, y, *columns)]
-
-
-def finding(ours, n, y_pred, y, slope, room, kink):
-    """Say how the gradient `ours` is wrong, as far as the numbers bear it out."""
-    wrong = ~(abs(ours - slope) <= room)
-    if not np.isfinite(ours).all():
-        return "not finite"
-    if not ours.any():
-        return "zero everywhere"
-    signs = {"": 1, "wrong sign": -1}
-    sizes = {"": 1, "twice as large": 2, "half as large": 1 / 2}
-    counts = {"": 1, "not divided by n": n, "divided by n - 1": n / (n - 1)}
-    counts["divided by n twice (once, if the loss is a sum)"] = 1 / n
-    for (sign, a), (size, b), (count, c) in product(*map(dict.items, (signs, sizes, counts))):
-        if (abs(ours / (a * b * c) - slope) <= room).all():
-            return ", ".join(filter(None, (sign, size, count)))
-    if kink[wrong].all():
-        return "right except at the kink"
-    places = {
-        "y_pred = y": y_pred == y,
-        "y_pred < y": y_pred < y,
-        "y_pred > y": y_pred > y,
-        "y_pred = 0": y_pred == 0,
-        "y_pred < 0": y_pred < 0,
-        "y_pred > 0": y_pred > 0,
-        "|y_pred - y| > 1": abs(y_pred - y) > 1,
-    }
-    for name, place in places.items():
-        if np.array_equal(wrong, place):
-            return f"right except where {name}"
-    if (abs(ours - slope) <= room + FLOAT32 * abs(slope).max()).all():
-        return "right to 6 digits: is it computed in float32?"
-    ordered, in_order = ours[np.lexsort((ours, n))], slope[np.lexsort((slope, n))]
-    if (abs(ordered - in_order) <= room[~kink].max()).all():
-        return "right, but in another order"
-    ratios = [(ours / slope)[np.argmax(abs(slope) * (n == size))] for size in SIZES]
-    if (abs(ours / np.repeat(ratios, SIZES) - slope) <= 2 * room).all():
-        by_n = [f"{ratio:.6g} times as large with n = {m}" for ratio, m in zip(ratios, SIZES)]
-        same = abs(ratios[0] - ratios[1]) <= FLOAT32 * abs(ratios[0])
-        return by_n[0].split(" with")[0] if same else ", ".join(by_n)
-    return "wrong in another way"
+    if not verdicts:
+        raise error
+    verdict = verdicts[-1] if verdicts[-1].right else verdicts[0]
+    lines = [verdict.detail, note, second_note]
+    if verdict is not verdicts[0]:
+        lines.insert(1, f"For labels {REAL}: {sentence(verdicts[0])}")
+    return verdict._replace(detail="\n".join(filter(None, lines)))
 
 
 def sentence(verdict):
     """Return what a Verdict found as a sentence that starts with RIGHT or WRONG."""
-    if verdict.right:
-        return "RIGHT: the gradient is the derivative of the loss."
-    words = "is " + verdict.finding.replace("as large", "as large as it should be")
-    words = words.replace("is wrong sign, ", "has the wrong sign, and is ")
-    words = words.replace("is wrong sign", "has the wrong sign")
-    return f"WRONG: the gradient {words}" + "." * (not words.endswith("?"))
+    end = "" if verdict.finding.endswith("?") else "."
+    return f"{'RIGHT' if verdict.right else 'WRONG'}: the gradient {verdict.finding}{end}"
 
 
 def print_checks():
@@ -211,26 +458,47 @@ def print_checks():
     }
     for loss_name, (loss, gradient) in LOSSES.items():
         for name, change in mistakes.items():
-            verdict = check(loss, lambda *data, f=gradient, change=change: change(f(*data)))
-            print(f"{loss_name}, {name:<11}{sentence(verdict)}")
+
+            def changed(y_pred, y, gradient=gradient, change=change):
+                return change(gradient(y_pred, y))
+
+            print(f"{loss_name}, {name:<11}{sentence(check(loss, changed))}")
+
+
+def with_progress(loss):
+    """Return loss as a function that tells on stderr how often it was called, if it is slow."""
+    start, calls = time.monotonic(), 0
+
+    @functools.wraps(loss)
+    def told(*arguments):
+        nonlocal calls
+        calls += 1
+        seconds = time.monotonic() - start
+        if seconds > PATIENCE:
+            text = f"loss was called {calls} times in {seconds:.0f} s; a check takes 250 to 500"
+            print(text, end="\r", file=sys.stderr, flush=True)
+        return loss(*arguments)
+
+    return told
 
 
 def check_file(file):
     """Print the verdict on a reader's file, and end with its exit status."""
+    sys.argv = [file]  # the file's own argparse must not see our options
+    sys.path.insert(0, str(Path(file).resolve().parent))  # so that it can import its neighbours
     try:
         names = runpy.run_path(file, run_name="mine")
         for name in ("loss", "gradient"):
             if not callable(names.get(name)):
                 raise ValueError(f"it must define the function {name}(y_pred, y)")
-        result = check(names["loss"], names["gradient"])
+        result = check(with_progress(names["loss"]), names["gradient"])
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         here = [frame for frame in frames if frame.filename == file][-1:]
         where = file + "".join(f", line {frame.lineno}" for frame in here)
         what = " ".join(str(error).split())
-        inside = here and here[0].name != "<module>"
-        if inside and isinstance(error, TypeError | AttributeError):
-            what += " (y_pred and y are NumPy arrays, not tensors)"
+        if here and here[0].name != "<module>" and isinstance(error, TypeError | AttributeError):
+            what += " (y_pred and y are NumPy arrays; make tensors of them here: Tensor(y_pred))"
         print(f"{where}: {type(error).__name__}: {what}", file=sys.stderr)
         sys.exit(2)
     print(f"\n# {file}: is gradient the derivative of loss?")
