@@ -17,6 +17,7 @@ verdict says what was tried.
 
 import functools
 import inspect
+import itertools
 import math
 import runpy
 import sys
@@ -34,7 +35,10 @@ from manual_grad import program
 from manual_grad.losses import LOSSES, sigmoid
 
 RANGES = (-3, 3), (0.05, 3), (0.05, 0.95)  # of predictions: the last is for probabilities
-REAL, SIGNS, BINARY, FAR = "0.05 to 0.95", "-1 or 1", "0 or 1", "4 to 8 away"  # kinds of labels
+# Kinds of labels. FAR: from the prediction. ONE_HOT: for a softmax over all predictions.
+REAL, SIGNS, BINARY, FAR = "0.05 to 0.95", "-1 or 1", "0 or 1", "4 to 8 away"
+ONE_HOT = "all 0 but one"
+KINDS = REAL, SIGNS, BINARY, ONE_HOT
 SIZES = 12, 19  # two numbers of points n, so that a factor n is not mistaken for 12
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
 SHARP = 1e-2  # of a point's own slope: a point is seen if its slope is known that well, or ...
@@ -50,7 +54,7 @@ ROUNDING = 1000 * 2.0**-53
 
 # Does a parameter's name sound like predictions (> 0) or labels (< 0)? First the whole name, then
 # the sum over its parts: "expected_output" is a label, "predicted_label" a prediction.
-NAMES = dict.fromkeys("afhopsxz", 1) | {"q": 2, "yp": 2, "y": -1, "t": -2, "d": -2, "gt": -2}
+NAMES = dict.fromkeys("afhopsxz", 1) | {"q": 2, "yp": 2, "y": -1, "d": -1, "t": -2, "gt": -2}
 PARTS = dict.fromkeys(("pred", "hat", "estim"), 3)
 PARTS |= dict.fromkeys(("out", "logit", "prob", "score", "activ", "input"), 1)
 PARTS |= dict.fromkeys(("true", "truth", "target", "label", "actual", "expect", "desired"), -2)
@@ -101,6 +105,7 @@ def points(n, limits, labels):
         REAL: real,
         SIGNS: np.resize([-1, 1], (n, 1)),
         BINARY: np.resize([0, 1], (n, 1)),
+        ONE_HOT: np.eye(n)[:, 1:2],
         FAR: y_pred + side * (4 + 4 * real),
     }[labels]
     if labels != FAR:
@@ -110,37 +115,39 @@ def points(n, limits, labels):
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
 
-def in_order(function, name):
-    """Return `function` as a function of (y_pred, y), and a note if its parameters need one.
+def labels_first(function):
+    """Say if the parameters' names want the labels first; None if they don't tell."""
+    try:
+        names = [name.lower().strip("_") for name in inspect.signature(function).parameters][:2]
+        parts = [sum(PARTS[part] for part in PARTS if part in name) for name in names]
+        first, second = map(NAMES.get, names, parts)
+    except (TypeError, ValueError):  # a built-in function without names, or fewer than two
+        return None
+    return None if first == second else first < second
+
+
+def calling(function, name, swap):
+    """Return `function` as a function of (y_pred, y).
 
     Each call gets copies, so that a function may work in place.
     """
-    labels_first, note = False, ""
     try:
-        parameters = inspect.signature(function).parameters
-        if len(parameters) < 2 and all(p.default is not p.empty for p in parameters.values()):
-            return lambda y_pred, y: function(), f"{name} is called without arguments."
-        names = [parameter.lower().strip("_") for parameter in parameters][:2]
-        parts = [sum(PARTS[part] for part in PARTS if part in key) for key in names]
-        first, second = map(NAMES.get, names, parts)
-        labels_first = first < second
-        if labels_first:
-            note = f"{name}({', '.join(list(parameters)[:2])}) gets the labels first, by its names."
-        elif first == second:
-            note = f"{name} gets the predictions first: its parameters' names don't say."
-    except (TypeError, ValueError):  # a built-in without names, or one parameter: the call will say
-        pass
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        parameters = (None, None)
+    if len(parameters) < 2 and all(p.default is not p.empty for p in parameters):
+        return lambda y_pred, y: function()
 
     def call(y_pred, y):
-        data = (y.copy(), y_pred.copy())
+        data = y_pred.copy(), y.copy()
         try:
-            return function(*data if labels_first else data[::-1])
+            return function(*(data[::-1] if swap else data))
         except TypeError as error:
             if error.__traceback__.tb_next is None:  # the call itself failed, nothing inside it
                 raise TypeError(f"{error}: it is called as {name}(y_pred, y)") from None
             raise
 
-    return call, note
+    return call
 
 
 def number(loss, y_pred, y):
@@ -244,12 +251,30 @@ def changes(loss, gradient, limits, labels):
     return True
 
 
+def find_ranges(loss, gradient):
+    """Return the widest of RANGES that loss and gradient are made for, and the narrower ones.
+
+    Raises what they raise, or ValueError, if there is none.
+    """
+    error = ValueError("loss doesn't change with the predictions")
+    for (i, limits), labels in itertools.product(enumerate(RANGES), KINDS):
+        try:
+            if changes(loss, gradient, limits, labels):
+                return RANGES[i:]
+        except Exception as caught:
+            error = caught
+    raise error
+
+
 def sample(loss, gradient, limits, labels):
     """Return Points with these labels, and the kinds of labels that are among them.
 
     Some other labels go with the real ones, where loss and gradient allow them. They are sets of
     their own, because one huge slope blinds a whole set.
     """
+    y_pred, y = points(max(SIZES), limits, labels)
+    if labels == ONE_HOT and not np.isclose(number(loss, y_pred + 1, y), number(loss, y_pred, y)):
+        raise ValueError("loss is no softmax: it changes when all predictions grow by 1")
     sets, smalls = zip(*(measure(loss, gradient, *points(n, limits, labels)) for n in SIZES))
     sets, kinds = list(sets), [labels]
     others = [(8, BINARY)] + [(9, SIGNS)] * (limits[0] < 0) + [(7, FAR)] * (limits[1] > 1)
@@ -264,8 +289,9 @@ def sample(loss, gradient, limits, labels):
 
 def takes_real_labels(points, limits):
     """Say if a gradient that is wrong here must not be excused by labels of two classes."""
+    points = points.some(points.seen)
     usual = points.some(np.isin(points.n, SIZES))
-    if not usual.wrong.any() or np.array_equal(usual.ours, usual.relabelled):
+    if not usual.wrong.any() or np.array_equal(points.ours, points.relabelled):
         return True
     # Where y_pred = y, a loss of real labels is smallest: it falls before and rises behind. So does
     # a loss of probabilities, but its labels are mostly 0 and 1.
@@ -308,6 +334,9 @@ MISTAKES = {
     "is right except where y_pred = 0": lambda p: only_where(p, p.y_pred == 0),
     "is right except where y_pred < 0": lambda p: only_where(p, p.y_pred < 0),
     "is right except where y_pred > 0": lambda p: only_where(p, p.y_pred > 0),
+    "is right except where y_pred and y_pred - y differ in sign: is - y missing?": (
+        lambda p: only_where(p, np.sign(p.y_pred) != np.sign(p.y_pred - p.y))
+    ),
     "is right except where y = 0": lambda p: only_where(p, p.y == 0),
     "is right except where y = 1": lambda p: only_where(p, p.y == 1),
     "is right except where y < 0": lambda p: only_where(p, p.y < 0),
@@ -332,6 +361,7 @@ def only_where(p, place):
 
 
 def only_large_residuals(p):
+    p = p.some(~p.kink & (p.y_pred != p.y))  # there a gradient may be right by luck
     residual = abs(p.y_pred - p.y)
     return not p.wrong.all() and residual[p.wrong].min() > residual[~p.wrong].max()
 
@@ -410,35 +440,46 @@ def check(loss, gradient):
     Raises ValueError for a result of another shape, and for a loss that isn't finite, doesn't
     change, or is too rough to be checked. What the two functions raise everywhere is passed on.
     """
-    (loss, note), (gradient, second_note) = in_order(loss, "loss"), in_order(gradient, "gradient")
-    kinds, verdicts = (REAL, SIGNS, BINARY), []
-    error = ValueError("loss doesn't change with the predictions")
+    first = labels_first(loss), labels_first(gradient)
+    unclear = first == (None, None)
+    swap = [own if own is not None else other for own, other in (first, first[::-1])]
     with np.errstate(all="ignore"):
-        for limits in RANGES:
-            fits = False
-            for labels in kinds:
-                try:
-                    fits = fits or changes(loss, gradient, limits, labels)
-                except Exception as caught:
-                    error = caught
-            for labels in kinds if fits else ():
-                try:
-                    points, tried = sample(loss, gradient, limits, labels)
-                except Exception as caught:
-                    error = caught
-                    continue
-                verdicts.append(judge(points, limits, tried))
-                if verdicts[-1].right or takes_real_labels(points.some(points.seen), limits):
-                    break
-            if verdicts:
-                break
+        verdict = check_in_order(loss, gradient, *swap)
+        if unclear and not verdict.right and check_in_order(loss, gradient, True, True).right:
+            raise ValueError(
+                "the gradient is right if labels go first, and wrong if predictions do: name the "
+                "parameters y_pred and y"
+            )
+    note = "\nPredictions go first: the parameters' names don't say more." if unclear else ""
+    if any(swap):
+        names = " and ".join(name for name, own in zip(("loss", "gradient"), swap) if own)
+        note = f"\nLabels go first, by the parameters' names: in {names}."
+    return verdict._replace(detail=verdict.detail + note)
+
+
+def check_in_order(loss, gradient, loss_swap, gradient_swap):
+    """Return the Verdict, with labels first where so ordered."""
+    loss = calling(loss, "loss", loss_swap)
+    gradient = calling(gradient, "gradient", gradient_swap)
+    verdicts = []
+    ranges = find_ranges(loss, gradient)
+    for labels in KINDS:
+        for limits in ranges:
+            try:
+                points, tried = sample(loss, gradient, limits, labels)
+            except Exception as caught:
+                error = caught
+                continue
+            verdicts.append(judge(points, limits, tried))
+            break
+        if verdicts and (verdicts[-1].right or takes_real_labels(points, limits)):
+            break
     if not verdicts:
         raise error
-    verdict = verdicts[-1] if verdicts[-1].right else verdicts[0]
-    lines = [verdict.detail, note, second_note]
-    if verdict is not verdicts[0]:
-        lines.insert(1, f"For labels {REAL}: {sentence(verdicts[0])}")
-    return verdict._replace(detail="\n".join(filter(None, lines)))
+    if verdicts[-1].right and verdicts[1:]:
+        wrong = sentence(verdicts[0])
+        return verdicts[-1]._replace(detail=f"{verdicts[-1].detail}\nLabels {REAL}: {wrong}")
+    return verdicts[-1] if verdicts[-1].right else verdicts[0]
 
 
 def sentence(verdict):
