@@ -1,0 +1,216 @@
+"""README.md and docs/: links lead somewhere, commands start, tables and quotes are the programs'.
+
+Each change of docs/breaking.md is made, and each message of docs/errors.md is raised and cured.
+"""
+
+import contextlib
+import io
+import re
+import runpy
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from torch import nn
+
+from manual_grad import tensor_updates
+from manual_grad.published_runs import published_runs
+
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = {file.name: file.read_text(encoding="utf-8") for file in FILES}
+README, TEACHING = PAGES["README.md"], PAGES["teaching.md"]
+RUNS = published_runs()
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def sections(page):
+    """Return the text below each heading of level 3, by its title."""
+    parts = re.split(r"^#{2,3} (.*)\n", PAGES[page], flags=re.MULTILINE)
+    return {title: text for title, text in zip(parts[1::2], parts[2::2]) if "```" in text}
+
+
+def table(text, header):
+    """Return the cells of the table with this header, row by row."""
+    rows = text.split(f"| {header}", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def run(code, folder):
+    """Run code as a script in a folder. Return all it shows: output, warnings, the error."""
+    (folder / "script.py").write_text(code, encoding="utf-8")
+    output, error = io.StringIO(), ""
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(output),
+        plt.rc_context(),
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        try:
+            runpy.run_path("script.py", run_name="__main__")
+        except Exception as e:
+            error = f"{type(e).__name__}: {e}"
+    told = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
+    return "\n".join([output.getvalue(), *told, error])
+
+
+def assert_shows(seen, quoted):
+    """Assert that `seen` has the quoted lines in this order. "..." stands for anything.
+
+    Numbers are compared to six decimals (other CPUs round otherwise), or to as many as are quoted.
+    Brackets are left out: Python 3.12 prints an OrderedDict with other ones.
+    """
+
+    def words(text):
+        return re.sub(r"[^\w.+-]+", " ", re.sub(r"(\.\d{6})\d+", r"\1", text)).strip()
+
+    parts = [words(part) for line in quoted.splitlines() for part in line.split("...")]
+    pattern = ".*?".join(re.escape(part) for part in parts if part)
+    assert re.search(pattern, words(seen)), f"quoted:\n{quoted}\nseen:\n{seen}"
+
+
+def test_the_two_commands_are_single_lines():
+    first, second = (block.strip() for block in blocks(README, "sh")[:2])
+    assert re.fullmatch(r"python3 -m venv .+/pip install -r requirements.txt .+ 03_train.py", first)
+    assert second == ".venv/bin/python -m pytest"
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+    assert [pin.split("==")[0] for pin in pins] == ["torch", "numpy", "matplotlib", "pytest"]
+    assert f"pip install {pins[0]} --index-url" in README
+
+
+def test_each_link_leads_to_a_file_and_a_heading():
+    for file in FILES:
+        links = re.findall(r"\]\(([^)\s]+)\)", PAGES[file.name])
+        for link in (link for link in links if "://" not in link):
+            path, _, anchor = link.partition("#")
+            target = file.parent / path if path else file
+            assert target.exists(), f"{file.name}: {link}"
+            if anchor:
+                titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+                slugs = [
+                    re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles
+                ]
+                assert anchor in slugs, f"{file.name}: {link}"
+
+
+def test_each_command_starts_a_program_and_each_program_stands_in_the_readme():
+    for name, page in PAGES.items():
+        for module in re.findall(r"`?(?:python -m |`)((?:manual_grad|lessons|beyond)\.\w+)", page):
+            source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+            assert '__name__ == "__main__"' in source, f"{name}: {module}"
+    for file in [*ROOT.glob("0*.py"), *ROOT.glob("[mlb]*/*.py")]:
+        if "\nif __name__ ==" in file.read_text(encoding="utf-8") or file.parent == ROOT:
+            module = f"{file.parent.name}.{file.stem}"
+            assert file.name in README or f"python -m {module}" in README, module
+
+
+def test_the_table_of_the_five_steps_quotes_the_trainers():
+    steps = table(README, "step |")
+    files = re.findall(r"\[\w+\]\((manual_grad/\w+\.py)\)", README.split("| step |")[1])[:4]
+    assert [step for step, *_ in steps] == [
+        "1. Forward pass",
+        "2. Loss",
+        "3. Zero gradients",
+        "4. Backpropagation",
+        "5. Gradient descent",
+    ]
+    for step, *cells in steps:
+        for file, cell in zip(files, cells, strict=True):
+            source = (ROOT / file).read_text(encoding="utf-8")
+            code = source.split(f"        # {step}", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
+            code = [line.strip() for line in code if not line.strip().startswith("#")]
+            assert re.findall(r"`([^`]+)`", cell) == code, f"{file}, {step}"
+
+
+def test_the_readme_shows_what_03_prints(start, tmp_path):
+    with plt.rc_context():
+        printed = start("03_train.py", folder=tmp_path)
+    assert_shows(printed, blocks(README, "text")[0])
+
+
+def test_the_readme_is_right_about_section_6_and_about_the_last_run(reference):
+    run, states = RUNS["section 6"], reference["section 6"]
+    words = " ".join(README.split())
+    losses = []
+    for epoch in (119, 120):
+        weight, bias = states.weight[epoch].item(), states.bias[epoch].item()
+        pairs = (run.X, run.y), (run.X_test, run.y_test)
+        losses.append([nn.L1Loss()(weight * X + bias, y).item() for X, y in pairs])
+    (train_a, test_a), (train_b, test_b) = losses
+    assert f"train loss {train_a:.7f}, test loss {test_b:.7f}" in words
+    assert f"train loss {train_a:.4f} and test loss {test_a:.4f}" in words
+    assert f"the other {train_b:.4f} and {test_b:.4f}" in words
+
+    run, theirs = RUNS["pipeline, custom"], reference["pipeline, custom"]
+    ours = run.train(tensor_updates.train)
+    ones, small = torch.ones(100), torch.rand(100) / 100
+    if (ones.sub(small, alpha=0.01) != ones - 0.01 * small).any():  # one fused multiply-add
+        differ = (ours.bias != theirs.bias).sum()
+        assert f"the bias differs in {differ} of {run.epochs} epochs" in words
+    assert np.array_equal(ours.weight, theirs.weight)
+
+
+@pytest.mark.parametrize("title", sections("breaking.md"))
+def test_breaking_03_shows_what_the_page_says(title, tmp_path, monkeypatch):
+    monkeypatch.setattr(plt, "savefig", lambda *args: None)  # slow, and nobody looks
+    text = sections("breaking.md")[title]
+    edits = dict(re.findall(r"`([^`]+)`\s+to\s+`([^`]+)`", text.split("<details>")[0]))
+    source = (ROOT / "03_train.py").read_text(encoding="utf-8")
+    assert edits
+    assert all(source.count(old) == 1 for old in edits)
+    one_of_them = "|".join(map(re.escape, edits))
+    seen = run(re.sub(one_of_them, lambda match: edits[match[0]], source), tmp_path)
+    (quoted,) = blocks(text, "text")
+    assert_shows(seen, quoted)
+    for kind in ("RuntimeError", "Using a target size"):
+        assert (kind in seen) == (kind in quoted)
+
+
+@pytest.mark.parametrize("title", sections("errors.md"))
+def test_an_error_has_the_text_of_the_page_and_its_cure_works(title, tmp_path, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")  # without it, plt.show() is silent on Linux
+    text = sections("errors.md")[title]
+    (quoted,), (code,) = blocks(text, "text"), blocks(text, "python")
+    (line,) = re.findall(r"^ *(.*  # <- here)$", code, flags=re.MULTILINE)
+    assert_shows(run(code, tmp_path), quoted)
+    cure = re.search(r"[Ww]rite\s+`([^`]+)`", text)[1]
+    assert run(code.replace(line, cure), tmp_path).strip() == ""
+
+
+def test_the_handouts_five_lines_train_as_the_tutorial_does(reference):
+    start = RUNS["section 3"]
+    model, loss_fn, X_train, y_train = nn.Linear(1, 1), nn.L1Loss(), start.X, start.y
+    model.load_state_dict(
+        {"weight": torch.tensor([[start.weight]]), "bias": torch.tensor([start.bias])}
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=start.lr)
+    (code,) = blocks(PAGES["handout.md"], "python")
+    for _ in range(start.epochs):
+        exec(code)
+    assert model.weight.item() == pytest.approx(reference["section 3"].weight[-1], abs=1e-6)
+
+
+def test_the_teachers_page_prints_what_it_shows(tmp_path):
+    assert_shows(run(*blocks(TEACHING, "python"), tmp_path), *blocks(TEACHING, "text"))
+
+
+def test_the_plan_fills_90_minutes_with_pictures_that_the_programs_save():
+    pictures = {}
+    for _, command, picture, _ in table(TEACHING, "concept |"):
+        module = re.match(r"`python (?:-m )?([\w.]+)", command)[1]
+        file = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
+        for name, kind in re.findall(r"(\w+)\.(png|gif)\b(?!\))", picture):
+            assert name in (ROOT / file).read_text(encoding="utf-8"), f"{file}: {name}"
+            pictures[f"{name}.{kind}"] = file
+    plan = table(TEACHING, "minutes |")
+    minutes = [tuple(map(int, row[0].split("-"))) for row in plan]
+    assert [end for _, end in minutes] == [start for start, _ in minutes[1:]] + [90]
+    shown = {name for row in plan for name in re.findall(r"\w+\.(?:png|gif)", row[2])}
+    assert shown <= set(pictures)
+    assert len(shown) > 10
