@@ -99,9 +99,14 @@ def test_each_link_leads_to_a_file_and_a_heading():
                 assert anchor in slugs, f"{file.name}: {link}"
 
 
+def test_the_page_on_the_tests_names_each_of_their_files():
+    named = set(re.findall(r"`(test_\w+\.py)`", PAGES["testing.md"]))
+    assert named == {file.name for file in (ROOT / "tests").glob("test_*.py")}
+
+
 def test_each_command_starts_a_program_and_each_program_stands_in_the_readme():
     for name, page in PAGES.items():
-        for module in re.findall(r"`?(?:python -m |`)((?:manual_grad|lessons|beyond)\.\w+)", page):
+        for module in re.findall(r"(?:python -m |`)((?:manual_grad|lessons|beyond)\.(?!png)\w+)", page):
             source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
             assert '__name__ == "__main__"' in source, f"{name}: {module}"
     for file in [*ROOT.glob("0*.py"), *ROOT.glob("[mlb]*/*.py")]:
@@ -184,15 +189,13 @@ def test_an_error_has_the_text_of_the_page_and_its_cure_works(title, tmp_path, m
 
 
 def test_the_handouts_five_lines_train_as_the_tutorial_does(reference):
-    start = RUNS["section 3"]
-    model, loss_fn, X_train, y_train = nn.Linear(1, 1), nn.L1Loss(), start.X, start.y
-    model.load_state_dict(
-        {"weight": torch.tensor([[start.weight]]), "bias": torch.tensor([start.bias])}
-    )
-    optimizer = torch.optim.SGD(model.parameters(), lr=start.lr)
-    (code,) = blocks(PAGES["handout.md"], "python")
+    start, model = RUNS["section 3"], nn.Linear(1, 1)
+    for parameter, value in zip(model.parameters(), (start.weight, start.bias)):
+        nn.init.constant_(parameter, value)
+    names = {"model": model, "loss_fn": nn.L1Loss(), "X_train": start.X, "y_train": start.y}
+    names["optimizer"] = torch.optim.SGD(model.parameters(), lr=start.lr)
     for _ in range(start.epochs):
-        exec(code)
+        exec(blocks(PAGES["handout.md"], "python")[0], names)
     assert model.weight.item() == pytest.approx(reference["section 3"].weight[-1], abs=1e-6)
 
 
