@@ -43,12 +43,15 @@ def judge(name, ours, right, room, mistakes):
     """
     shape = np.shape(right)
     try:
-        numbers = np.asarray(ours, np.float64).reshape(shape)
-    except (TypeError, ValueError, RuntimeError):
+        numbers = np.asarray(ours, np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         numbers = np.array(np.nan)
-    if not np.isfinite(numbers).all():
+    if numbers.size != np.size(right) or not np.isfinite(numbers).all():
         wanted = f"finite numbers of shape {shape}" if shape else "a finite number"
-        raise Off(f"{name} must be {wanted}, not {type(ours).__name__} {ours!r:.60}")
+        got = " ".join(f"{type(ours).__name__} {ours!r}".split())
+        of = f" of shape {numbers.shape}" if numbers.shape else ""
+        raise Off(f"{name} must be {wanted}, not {got:.60}{of}")
+    numbers = numbers.reshape(shape)
     wrong = ~(np.abs(numbers - right) <= room)
     if not wrong.any():
         return
@@ -56,10 +59,11 @@ def judge(name, ours, right, room, mistakes):
     for words, mistake in (mistakes | factors).items():
         if mistake is not None and (np.abs(numbers - mistake) <= room).all():
             raise Off(f"{name}: {words}")
-    where = np.unravel_index(wrong.argmax(), shape)
-    size = "large" if numbers[where] > np.asarray(right)[where] else "small"
+    first = wrong.ravel().argmax()
+    number = numbers.ravel()[first]
+    size = "large" if number > np.ravel(right)[first] else "small"
     other = [words for words, mistake in mistakes.items() if mistake is None]
-    raise Off(f"{name}: {numbers[where]:.6g} is too {size}" + ". ".join(["", *other]))
+    raise Off(f"{name}: {number:.6g} is too {size}" + ". ".join(["", *other]))
 
 
 def gradient(f, *values):
