@@ -106,7 +106,9 @@ def test_the_page_on_the_tests_names_each_of_their_files():
 
 def test_each_command_starts_a_program_and_each_program_stands_in_the_readme():
     for name, page in PAGES.items():
-        for module in re.findall(r"(?:python -m |`)((?:manual_grad|lessons|beyond)\.(?!png)\w+)", page):
+        for module in re.findall(
+            r"(?:python -m |`)((?:manual_grad|lessons|beyond)\.(?!png)\w+)", page
+        ):
             source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
             assert '__name__ == "__main__"' in source, f"{name}: {module}"
     for file in [*ROOT.glob("0*.py"), *ROOT.glob("[mlb]*/*.py")]:
@@ -154,8 +156,8 @@ def test_the_readme_is_right_about_section_6_and_about_the_last_run(reference):
 
     run, theirs = RUNS["pipeline, custom"], reference["pipeline, custom"]
     ours = run.train(tensor_updates.train)
-    ones, small = torch.ones(100), torch.rand(100) / 100
-    if (ones.sub(small, alpha=0.01) != ones - 0.01 * small).any():  # one fused multiply-add
+    w, grad = torch.linspace(0, 1, 101), torch.linspace(1, 2, 101)
+    if (w.sub(grad, alpha=run.lr) != w - run.lr * grad).any():  # one fused multiply-add
         differ = (ours.bias != theirs.bias).sum()
         assert f"the bias differs in {differ} of {run.epochs} epochs" in words
     assert np.array_equal(ours.weight, theirs.weight)

@@ -20,7 +20,8 @@ def blocks(text, language):
 ANSWERS = {number: blocks(text, "python")[-1] for number, text in enumerate(SECTIONS, 1)}
 STUBS = {number: blocks(text, "python")[0] for number, text in enumerate(SECTIONS, 1)}
 STUBS[9] = STUBS[8]  # as the page says
-FUSED = bool((torch.ones(99).add(torch.arange(99), alpha=0.1) != 1 + 0.1 * torch.arange(99)).any())
+W, GRAD = torch.linspace(0, 1, 101), torch.linspace(1, 2, 101)
+FUSED = (W.sub(GRAD, alpha=0.01) != W - 0.01 * GRAD).any()  # torch's step rounds once
 
 
 @pytest.fixture
@@ -77,7 +78,6 @@ MISTAKES = [
     (1, "bias_grad", "bias", "no attribute 'bias_grad'"),
     (2, "0.0039 * 0.39 + 0.01", "0.01", "fall: the weight moves the predictions too"),
     (2, "0.0039 * 0.39", "0.0039", "fall: at x, the weight's step moves a prediction by x times"),
-    (2, "0.0039 * 0.39", "float('nan')", "fall must be a finite number, not float nan"),
     (2, "18", "17", "epoch: then each residual is still below 0"),
     (3, "- f(x - h)) / (2 * h)", "- f(x)) / h", "Look to both sides"),
     (3, "1e-5", "1e-12", "by a small step, but not by a tiny one"),
@@ -86,16 +86,15 @@ MISTAKES = [
     (3, "1e-5", "0", "mine.py, line 3: ZeroDivisionError"),
     (4, "2 *", "-2 *", "gradient: its sign is wrong"),
     (4, " / len(y)\n", "\n", "gradient: the loss is a mean"),
-    (4, " / len(y)\n", " / len(y), 0\n", "gradient must be finite numbers of shape (7, 1)"),
     (5, "return seen[state],", "return epoch,", "the state after that epoch has been there before"),
     (5, "in enumerate(states)", "in enumerate([s for s, _ in states])", "Compare weight and bias"),
+    (5, "seen[state], epoch - seen[state]", "120, 10", "so says the table"),
     (5, "return", "_ =", "find_cycle must be finite numbers of shape (2,), not NoneType None"),
     (6, "= 2 / np", "= 1 / np", "largest_stable_rate: it is half as large"),
     (6, "2 * np.array", "np.array", "largest_stable_rate: it is twice as large"),
     (6, ".max()", ".min()", "largest_stable_rate: that is the flattest direction's"),
     (7, "(1 - epoch / 1000)", "0.9**epoch", "It stops on its way. The rate falls too soon"),
     (7, "(1 - epoch / 1000)", "(1 - epoch / 500)", "rates between 0 and 0.01: -2e-05 is too small"),
-    (7, "(1 - epoch / 1000)", "10**epoch", "mine.py, line 2: OverflowError"),
     (8, "0.9 *", "0 *", "train: that is SGD without momentum"),
     (8, "_sum + ", "_sum + 0.1 * ", "train: a new gradient counts whole, not 1 - momentum of it"),
     (8, "return states", "return states[1:]", "train must be finite numbers of shape (100, 2)"),
@@ -109,7 +108,7 @@ MISTAKES = [
         "huber: 1 is",
     ),
     (10, ").relu()", ")", "huber_of_tensors: "),
-    (10, "import numpy as np", "import numpy as np; exit()", "mine.py, line 1: "),
+    (10, "import numpy as np", "import numpy as np; raise SystemExit", "mine.py, line 1: "),
     (10, "import numpy as np", "import numpy as", "mine.py: SyntaxError: "),
 ]
 
@@ -130,6 +129,4 @@ def test_a_bad_command_line_says_what_would_be_right(start, judged, tmp_path, ca
         assert told in capsys.readouterr().err
     assert judged(1, None)[1].startswith("mine.py: FileNotFoundError: ")
     (tmp_path / "mine.py").write_text(ANSWERS[1], encoding="utf-8")
-    assert (
-        start("lessons/check.py", 1, "mine.py", folder=tmp_path) == blocks(SECTIONS[0], "text")[0]
-    )
+    assert "is solved" in start("lessons/check.py", 1, "mine.py", folder=tmp_path)
