@@ -124,7 +124,7 @@ class Tensor:
                     heappush(waiting, (-source._age, source))
                 gradients[source] = gradients[source] + share if source in gradients else share
             if tensor._inputs:
-                tensor._inputs = None  # frees the graph below it
+                tensor._inputs = None  # frees the graph
             else:
                 leaves.append((tensor, gradient))
         for leaf, gradient in leaves:

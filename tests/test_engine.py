@@ -1,7 +1,6 @@
 """The engine: values and gradients are torch's, and gradients are the slopes of differences.
 
-One checker for each operation, each pair of shapes, and random expressions. Then the walk back
-through the graph, dtypes, and what is refused.
+One checker for each operation, each pair of shapes, and random expressions. Then the walk back.
 """
 
 import doctest
@@ -29,10 +28,8 @@ UNARY |= {
     "softplus": lambda x: x.softplus() if isinstance(x, Tensor) else torch.nn.Softplus()(x),
     "cube": lambda x: x**3,
     "power of 2": lambda x: 2**x,
-    "reciprocal": lambda x: 1 / (x + 9),
-    "number minus": lambda x: 3 - x,
+    "numbers on the left": lambda x: 3 - 1 / (x + 9),
     "max": lambda x: x.max(),
-    "new axis": lambda x: x[..., None],
 }
 
 
@@ -48,11 +45,12 @@ def check_torch(function, *arrays):
     gradient = np.asarray(values(a.shape))
     a.backward(gradient)
     b.backward(torch.tensor(gradient))
-    for x, t in [(a.data, b.detach()), *((x.grad, t.grad) for x, t in zip(ours, theirs))]:
-        assert type(x) is np.ndarray
-        assert (x.dtype, x.shape) == (np.float64, tuple(t.shape))
-        np.testing.assert_allclose(x, t, rtol=0, atol=RELATIVE * abs(t.numpy()).max(initial=1))
-    return gradient, [x.grad for x in ours]
+    gradients = [x.grad for x in ours]
+    for x, t in zip([a.data, *gradients], [b.detach(), *(t.grad for t in theirs)]):
+        t = t.numpy()
+        assert (type(x), x.dtype, x.shape) == (np.ndarray, np.float64, t.shape)
+        np.testing.assert_allclose(x, t, rtol=0, atol=RELATIVE * abs(t).max(initial=1))
+    return gradient, gradients
 
 
 def check_slope(function, arrays, gradient, gradients):
@@ -108,9 +106,7 @@ def test_reductions_reshape_and_transpose():
             check(partial(reduced, name=name, axis=-1, keepdims=keep), values(()))
         for shape in SHAPES:
             check(partial(reduced, name=name), values(shape))
-    x = Tensor(np.ones((0, 3)), requires_grad=True)
-    x.mean(axis=1).backward(np.ones(0))
-    assert x.grad.shape == (0, 3)
+    check(partial(reduced, name="mean", axis=1), np.ones((0, 3)))
     check(lambda x: x.reshape(3, 4) * x.T, values((4, 3)))
     check(lambda x: x.exp() / x.exp().sum(1).reshape((4, 1)), values((4, 3)))
 
@@ -119,9 +115,6 @@ def test_tied_maxima_share_the_gradient_evenly_as_in_torch_amax():
     ties = np.array([[2.0, 5.0, 5.0], [5.0, 1.0, 5.0], [0.0, -0.0, 0.0]])
     for axis in (0, 1, (0, 1)):
         check_torch(partial(reduced, name="max", axis=axis), ties)
-    x = Tensor(ties, requires_grad=True)
-    x.max(axis=1).backward([6, 8, 9])
-    np.testing.assert_array_equal(x.grad, [[0, 3, 3], [4, 0, 4], [3, 3, 3]])
 
 
 def test_indexing_gives_each_use_of_an_element_its_gradient():
@@ -132,7 +125,6 @@ def test_indexing_gives_each_use_of_an_element_its_gradient():
         mask[:, 0], np.array([[1, 1], [2, 1]]), [],
     ):  # fmt: skip
         check(lambda x, index=index: x[index], values((4, 3)))
-    check(lambda x: x[mask] * x[mask] + x[0, 0], values((4, 3)))
     check(lambda x: sum(row * row for row in x), values((4, 3)))
 
 
@@ -144,9 +136,8 @@ def test_reshape_transpose_and_softmax():
 
 
 def test_gradients_at_a_kink_and_at_zero_are_torchs():
-    for point in (0.0, -0.0):
-        for name in ("abs", "relu"):
-            check_torch(UNARY[name], np.array([point, 1.0, -1.0]))
+    for name in ("abs", "relu"):
+        check_torch(UNARY[name], np.array([0.0, -0.0, 1.0, -1.0]))
     for exponent in (0, 1, 2, 3, 0.0, 1.5):
         check_torch(lambda x, e=exponent: x**e, np.array([0.0, 2.0]))
     check_torch(operator.pow, np.array([0.0, 2.0, 0.0, 0.0]), np.array([2.0, 3.0, 1.0, 0.0]))
@@ -161,8 +152,7 @@ def test_sigmoid_and_softplus_are_exact_and_never_overflow():
     x, sigmoid = Tensor(z, requires_grad=True), torch.tensor(z).sigmoid()
     softplus = x.softplus()
     softplus.backward(np.ones(len(z)))
-    for ours, exact in ((x.sigmoid().data, sigmoid), (x.grad, sigmoid)):
-        np.testing.assert_allclose(ours, exact, rtol=2e-15)
+    np.testing.assert_allclose((x.sigmoid().data, x.grad), (sigmoid, sigmoid), rtol=2e-15)
     np.testing.assert_allclose(softplus.data, np.logaddexp(0, z), rtol=2e-15)
 
 
@@ -184,29 +174,21 @@ def test_200_random_expressions_with_broadcasting():
         check(expression, *(values(SHAPES[i], seed + i) for i in rng.integers(0, 5, size=4)))
 
 
-def test_backward_visits_each_edge_once():
-    """Double a number 30 times: 2^30 paths from the end to x, on 90 edges."""
+def test_backward_visits_each_edge_once_without_recursion():
+    """5,000 times there is a short way and one past a twin: 2^5000 ways, on 15,000 edges."""
     x = out = Tensor(1.0, requires_grad=True)
     visits = []
 
-    def vjp(g):
+    def half(g):
         visits.append(g)
-        assert len(visits) <= 90
-        return g
+        assert len(visits) <= 15_000
+        return g / 2
 
-    for _ in range(30):
-        twin = engine._result(out.data, (out, vjp))
-        out = engine._result(out.data, (out, vjp), (twin, vjp))  # past the younger twin, through it
+    for _ in range(5_000):
+        twin = engine._result(out.data, (out, lambda g: 2 * half(g)))
+        out = engine._result(out.data, (out, half), (twin, half))
     out.backward()
-    assert (x.grad, len(visits)) == (2.0**30, 90)
-
-
-def test_a_chain_of_10_000_operations_is_not_too_deep():
-    x = out = Tensor(1.0, requires_grad=True)
-    for _ in range(10_000):
-        out = out * 1.0001
-    out.backward()
-    assert x.grad == pytest.approx(1.0001**10_000, rel=RELATIVE)
+    assert (x.grad, len(visits)) == (1, 15_000)
 
 
 def test_only_leaves_keep_a_gradient_which_accumulates():
@@ -245,7 +227,7 @@ def test_a_second_backward_through_a_graph_raises_as_in_torch():
 
 
 def test_each_operation_keeps_the_dtype():
-    others = [lambda x: x.sum(), lambda x: x.mean(), lambda x: x / 2, lambda x: x * True]
+    others = [lambda x: x.mean(), lambda x: x[..., None], lambda x: x / 2, lambda x: x * True]
     shapes_and_dtypes = product(((), (1,), (4, 3)), (np.float16, np.float32, np.float64))
     for (shape, dtype), operation in product(shapes_and_dtypes, [*UNARY.values(), *others]):
         x = Tensor(np.ones(shape, dtype), requires_grad=True)
@@ -274,12 +256,10 @@ def test_numbers_and_arrays_stand_on_either_side():
 
 
 def test_what_python_asks_of_a_number_and_of_a_sequence():
-    array = np.array([True, False])
-    assert Tensor(array).data is array
-    x = Tensor([[1.5]], requires_grad=True)
-    assert abs(-x).item() == 1.5
+    assert Tensor(array := np.array([True, False])).data is array
+    x = abs(Tensor([[-1.5]]))
     assert (x.item(), float(x), f"{x:.3f}", x.shape, len(x)) == (1.5, 1.5, "1.500", (1, 1), 1)
-    assert repr(x) == f"{x}" == "Tensor(array([[1.5]]), requires_grad=True)"
+    assert repr(x) == f"{x}" == "Tensor(array([[1.5]]), requires_grad=False)"
     assert [float(number) for number in Tensor([3.0, 4.0])] == [3, 4]
     assert len({x, x, Tensor([[1.5]])}) == 2
 
@@ -293,7 +273,6 @@ BAD_PRODUCTS = [(X, 2.0), (2.0, X), (Tensor(2.0), np.ones(2)), (np.ones(2), Tens
     ("act", "error", "message"),
     [
         (lambda: np.dot(X, X), TypeError, "its own operations, such as a @ b for np.dot"),
-        (lambda: np.where(X.data > 0, X, 0), TypeError, "don't take a Tensor"),
         (lambda: np.exp(X), TypeError, "does not support ufuncs"),
         (lambda: np.array([X, X]), TypeError, "use x.data"),
         (lambda: X[X], TypeError, "use x.data"),
