@@ -114,13 +114,13 @@ def print_explanation(runs, trajectories):
 
 
 def amplitudes(run, rates=(0.04, 0.02, 0.01, 0.005, 0.0025)):
-    """Return for each rate (rate, first, period, distance between the farthest states)."""
+    """Return (rate, first, period, distance of the cycle's first and last state) for each rate."""
     rows = []
     for rate in rates:
         trajectory = run._replace(lr=rate, epochs=int(20 / rate)).train(numpy_closed_form.train)
         first, period = find_cycle(trajectory)
-        states = np.stack([trajectory.weight, trajectory.bias])[:, first : first + period]
-        rows.append((rate, first, period, np.linalg.norm(np.ptp(states.astype(float), axis=1))))
+        ends = [state_after(trajectory, epoch) for epoch in (first, first + period - 1)]
+        rows.append((rate, first, period, np.hypot(*np.subtract(*ends, dtype=float))))
     return rows
 
 

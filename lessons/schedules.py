@@ -58,7 +58,7 @@ SCHEDULES = {
 
 def train_with_rates(run, rates):
     """Train a published run in NumPy, with one rate for each epoch; return the Trajectory."""
-    if len(rates) != run.epochs or run.epochs < 1:
+    if len(rates) != run.epochs:
         raise ValueError(f"rates has length {len(rates)}, for {run.epochs} epochs: each needs one")
     epochs = []
     for rate in rates:

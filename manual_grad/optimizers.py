@@ -52,10 +52,7 @@ class SGD:
         check_numbers(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
         check_flag(nesterov=nesterov)
         if nesterov and (momentum == 0 or dampening != 0):
-            raise ValueError(
-                "nesterov needs a momentum above 0 and a dampening of 0, "
-                f"not momentum={momentum} and dampening={dampening}"
-            )
+            raise ValueError("nesterov needs a momentum above 0 and a dampening of 0")
         self.lr, self.weight_decay = lr, weight_decay
         self.momentum, self.dampening, self.nesterov = momentum, dampening, nesterov
         self.buffers = None
@@ -191,7 +188,7 @@ def check_params(params):
         if param.dtype not in (np.float32, np.float64):
             raise TypeError(f"params[{i}] must hold float32 or float64, not {param.dtype}")
         if not param.flags.writeable:
-            raise ValueError(f"params[{i}] is read-only: give a copy, it is updated in place")
+            raise ValueError(f"params[{i}] is read-only: give a copy")
     return params
 
 

@@ -17,13 +17,9 @@ from manual_grad.trajectory import Trajectory
 RUNS = limit_cycle.mae_runs()
 RUN = RUNS["section 6"]
 RUN_64 = RUN._replace(X=RUN.X.double(), y=TRUE_WEIGHT * RUN.X.double() + TRUE_BIAS)
-PUBLISHED = Path(__file__).parent / "published" / "workflow_notebook.json"
-ROWS = json.loads(PUBLISHED.read_text(encoding="utf-8"))["6_training"]["rows"]
+NOTEBOOK = Path(__file__).parent / "published" / "workflow_notebook.json"
+ROWS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["6_training"]["rows"]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
-
-# The epoch after which each cycle has begun, as measured on x86-64 and on Linux ARM64.
-FIRST = {"section 3": 168, "section 6": 115, "exercise": 246, "exercise, author's": 229}
-MEASURED = X86 or platform.machine() == "aarch64"
 
 # A float32 step with lr = 0.01 ends at parameters below 1: at most 2^-25. Its gradient is a sum of
 # at most 80 terms with a mean of 0.4: 0.01 * 81 * 2^-24 * 0.4 = 2e-8. Both are less than 2^-24.
@@ -41,45 +37,75 @@ MSE = 1000 * 50 * 2.0**-53
 # states lie 1.4e-7 apart in a prediction at x = 1. Six roundings of 2^-25 add 1.8e-7.
 SETTLED = 3.3e-7
 
+# The epoch after which each cycle has begun, as measured on x86-64 and on Linux ARM64.
+FIRST = {"section 3": 168, "section 6": 115, "exercise": 246, "exercise, author's": 229}
+MEASURED = X86 or platform.machine() == "aarch64"
 
-@pytest.fixture(scope="module")
-def trajectories():
-    return {name: run.train(torch_optim.train) for name, run in RUNS.items()}
 
-
-def a_and_b(name, trajectory):
-    row = limit_cycle.next_row(trajectory, limit_cycle.EVERY[name])
-    return [limit_cycle.state_after(trajectory, epoch) for epoch in (row - 1, row)]
+@pytest.fixture(scope="module", params=RUNS)
+def cycle(request):
+    """Return name, run, torch.optim's Trajectory, the epoch of the next row, states A and B."""
+    run = RUNS[request.param]
+    trajectory = run.train(torch_optim.train)
+    row = limit_cycle.next_row(trajectory, limit_cycle.EVERY[request.param])
+    states = [limit_cycle.state_after(trajectory, epoch) for epoch in (row - 1, row)]
+    return request.param, run, trajectory, row, *states
 
 
 def ends_of(run, trajectory, epoch=-1):
     return both_losses(run, trajectory.weight[epoch], trajectory.bias[epoch])
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_the_cycle_has_two_states_for_ever_and_one_step_leads_to_the_other(name, trajectories):
-    run, trajectory = RUNS[name], trajectories[name]
+def test_the_cycle_has_two_states_for_ever_one_step_apart(cycle):
+    name, run, trajectory, _, a, b = cycle
     first, period = limit_cycle.find_cycle(trajectory)
     assert period == 2
     assert first == FIRST[name] or not MEASURED
     for column in (trajectory.weight, trajectory.bias):
         np.testing.assert_array_equal(column[first:-2], column[first + 2 :])
         assert (column[first:-1] != column[first + 1 :]).all()
-    a, b = a_and_b(name, trajectory)
-    X, y, mean = run.X.numpy(), run.y.numpy(), run.X.double().mean().item()
-    one_step = [run.lr * mean, run.lr]
+    one_step = run.lr * np.array([run.X.double().mean().item(), 1])
     np.testing.assert_allclose(np.abs(np.subtract(a, b)), one_step, rtol=0, atol=STEP)
+
+
+def test_all_signs_are_equal_so_each_step_leads_to_the_other_state(cycle, capsys):
+    name, run, trajectory, _, a, b = cycle
+    X, y, n = run.X.numpy(), run.y.numpy(), len(run.X)
+    mean = X.mean(dtype=float)
     sign = 1 if a[1] > b[1] else -1  # the higher of the two lines is too high everywhere
     for here, there, expected in ((a, b, sign), (b, a, -sign)):
         gradient, signs = limit_cycle.gradient_at(here, X, y)
         assert (signs == expected).all()
         np.testing.assert_allclose(gradient, [expected * mean, expected], rtol=81 * 2.0**-24)
         np.testing.assert_allclose(here - np.float32(run.lr) * gradient, there, rtol=0, atol=STEP)
+    limit_cycle.print_explanation({name: run}, {name: trajectory})
+    *_, line_a, line_b = capsys.readouterr().out.splitlines()
+    steps = f"{n} 0 (+{mean:.4f}, +1.0000)", f"0 {n} (-{mean:.4f}, -1.0000)"
+    for line, letters, step in ((line_a, "AB", steps[::sign][0]), (line_b, "BA", steps[::sign][1])):
+        here, there = letters
+        assert " ".join(line.split()).startswith(f"{name} {mean:.4f} {here} {step} {there}, ")
+        assert not X86 or line.endswith("to the bit")
+    limit_cycle.print_explanation({name: run._replace(lr=0.0)}, {name: trajectory})
+    assert capsys.readouterr().out.endswith(" A, within 1e-02\n")
 
 
-def test_a_printed_row_takes_its_two_losses_from_two_states(trajectories):
-    a, b = a_and_b("section 6", trajectories["section 6"])
-    (train_a, test_a), (train_b, test_b) = both_losses(RUN, *a), both_losses(RUN, *b)
+def test_the_states_and_the_row_are_printed_with_all_digits(cycle, capsys):
+    name, run, trajectory, row, a, b = cycle
+    limit_cycle.print_cycle(name, run, trajectory)
+    _, heading, titles, line_a, line_b, _, printed_row = capsys.readouterr().out.splitlines()
+    first, _ = limit_cycle.find_cycle(trajectory)
+    assert heading == f"# 1. The cycle, {name}: from epoch {first} on, 2 states"
+    losses = both_losses(run, *a), both_losses(run, *b)
+    assert line_a.split() == ["A", *map(str, (row - 1, *map(float, a), *losses[0]))]
+    assert line_b.split() == ["B", *map(str, (row, *map(float, b), *losses[1]))]
+    assert len(line_a) == len(line_b) == len(titles) <= 100
+    train_a, test_b = losses[0][0], losses[1][1]
+    assert printed_row == f"Epoch: {row} | Train loss: {train_a} | Test loss: {test_b}"
+
+
+def test_a_published_row_takes_its_two_losses_from_two_states():
+    trajectory = RUN.train(torch_optim.train)
+    (train_a, test_a), (train_b, test_b) = (ends_of(RUN, trajectory, row) for row in (119, 120))
     for _, *published in ROWS[12:]:
         assert not X86 or [str(train_a), str(test_b)] == published
         np.testing.assert_allclose([train_a, test_b], np.array(published, float), rtol=0, atol=LOSS)
@@ -93,45 +119,11 @@ def test_find_cycle_knows_nothing_beforehand():
         states = np.array(states, np.float32)
         return Trajectory(*np.zeros((3, len(states))), states, -states)
 
-    for states, cycle, row in (
-        ((1, 2, 3, 2, 3), (1, 2), 3),
-        ((5, 1, 2, 3, 1, 2), (1, 3), 3),
-        ((0, 1, 2, 4, 4), (3, 1), 6),
-    ):
+    for states, cycle, row in (((5, 1, 2, 3, 1, 2), (1, 3), 3), ((0, 1, 2, 4, 4), (3, 1), 6)):
         assert limit_cycle.find_cycle(made_up(*states)) == cycle
-        assert limit_cycle.next_row(made_up(*states), 3) == row
+        assert limit_cycle.next_row(made_up(*states), every=3) == row
     with pytest.raises(ValueError, match="trajectory has no cycle: in 4 epochs no state came back"):
         limit_cycle.find_cycle(made_up(1, 2, 3, 4))
-
-
-def test_what_is_printed_of_the_cycles_is_what_was_computed(trajectories, capsys):
-    counts = []
-    for name, run in RUNS.items():
-        limit_cycle.print_cycle(name, run, trajectories[name])
-        _, heading, titles, *lines, _, row = capsys.readouterr().out.splitlines()
-        first, _ = limit_cycle.find_cycle(trajectories[name])
-        assert heading == f"# 1. The cycle, {name}: from epoch {first} on, 2 states"
-        epoch = limit_cycle.next_row(trajectories[name], limit_cycle.EVERY[name])
-        a, b = a_and_b(name, trajectories[name])
-        for line, letter, after, state in zip(lines, "AB", (epoch - 1, epoch), (a, b)):
-            numbers = after, *map(float, state), *both_losses(run, *state)
-            assert line.split() == [letter, *map(str, numbers)]
-            assert len(line) == len(titles) <= 100
-            gradient, signs = limit_cycle.gradient_at(state, run.X.numpy(), run.y.numpy())
-            too_high, step = (signs > 0).sum(), "({:+.4f}, {:+.4f})".format(*gradient)
-            counts.append(f"{letter} {too_high} {len(signs) - too_high} {step}")
-        losses = both_losses(run, *a)[0], both_losses(run, *b)[1]
-        assert row == "Epoch: {} | Train loss: {} | Test loss: {}".format(epoch, *losses)
-    limit_cycle.print_explanation(RUNS, trajectories)
-    _, _, titles, *lines = capsys.readouterr().out.splitlines()
-    assert {len(line) for line in lines} == {len(titles)}
-    assert len(titles) <= 100
-    for line, count, other in zip(lines, counts, "BA" * 4):
-        mean = f"{RUNS[line[:18].strip()].X.mean():.4f}"
-        assert " ".join(line[18:].split()).startswith(f"{mean} {count} {other}, ")
-        assert not X86 or line.endswith("to the bit")
-    limit_cycle.print_explanation({"section 3": RUNS["section 3"]._replace(lr=0.0)}, trajectories)
-    assert capsys.readouterr().out.endswith(" A, within 1e-02\n")
 
 
 def test_the_distance_is_proportional_to_the_learning_rate(capsys):
@@ -145,8 +137,8 @@ def test_the_distance_is_proportional_to_the_learning_rate(capsys):
     assert {line.split()[-1] for line in lines} == {last.split()[-1]} == {f"{length:.4f}"}
 
 
-def test_the_picture_holds_the_loss_curves_and_both_states(trajectories):
-    trajectory = trajectories["section 6"]
+def test_the_picture_holds_the_loss_curves_and_both_states():
+    trajectory = RUN.train(torch_optim.train)
     near, whole = limit_cycle.plot(RUN, trajectory, trajectory).axes
     train, train_rows, test, test_rows = near.get_lines()
     np.testing.assert_array_equal(train.get_ydata(), trajectory.loss)
@@ -157,6 +149,10 @@ def test_the_picture_holds_the_loss_curves_and_both_states(trajectories):
     points = [(row, train.get_ydata()[row]), (row, test.get_ydata()[row])]
     arrows = {text.get_text(): text.xy for text in near.texts}
     assert arrows == dict(zip(("state A", "state B"), points))
+    for axes in (near, whole):
+        assert (axes.get_yscale(), axes.get_xlabel()) == ("log", "epoch")
+        assert axes.get_ylabel() == "loss (MAE, no unit), log scale"
+        assert len(axes.get_legend().get_texts()) == len(axes.get_legend_handles_labels()[1]) >= 3
     for band, losses in zip(whole.collections, (test.get_ydata(), trajectory.loss)):
         x, y = band.get_paths()[0].vertices.T
         assert {*y[x == 500]} == {*losses[499:501].tolist()}
@@ -166,6 +162,7 @@ def test_the_picture_holds_the_loss_curves_and_both_states(trajectories):
 def test_rates_and_runs_under_a_schedule_are_torchs(schedule):
     run = RUN_64._replace(epochs=310)  # beyond the second decay of each schedule
     formula, _, options = schedules.SCHEDULES[schedule]
+    assert options == dict(T_max=RUN.epochs) or all(str(x) in schedule for x in options.values())
     states, rates = schedules.train_with_scheduler(run, schedule)
     np.testing.assert_allclose(formula(run.lr, 310, **options), rates, rtol=0, atol=RATE)
     trajectory = schedules.train_by_hand(run, schedule)
@@ -206,25 +203,20 @@ def test_mse_shrinks_its_error_by_one_factor_per_direction_and_epoch():
 def test_both_tables_show_what_was_trained(capsys):
     run = RUN._replace(epochs=12)
     schedules.print_schedules(run)
-    _, _, _, *lines = capsys.readouterr().out.splitlines()
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[3:]]
     constant = run.train(numpy_closed_form.train)
-    for line, epochs in zip(lines, (11, 12)):
+    for epochs in (11, 12):
         losses = "{:.1e} - {:.1e}".format(*ends_of(run, constant, epochs - 1))
-        assert " ".join(line.split()) == f"constant, 0.01, {epochs} epochs {losses}"
-    for line, name in zip(lines[2:], schedules.SCHEDULES):
+        assert lines.pop(0) == f"constant, 0.01, {epochs} epochs {losses}"
+    for name in schedules.SCHEDULES:
         train_loss, test_loss = ends_of(run, schedules.train_by_hand(run, name))
         by_torch, _ = both_losses(run, *schedules.train_with_scheduler(run, name)[0][-1])
-        losses = f"{train_loss:.1e} {by_torch:.1e} {test_loss:.1e}"
-        assert " ".join(line.split()) == f"{name} {losses}"
-    assert "are 6e-08 apart" in lines[9]
+        assert lines.pop(0) == f"{name} {train_loss:.1e} {by_torch:.1e} {test_loss:.1e}"
+    assert "are 6e-08 apart" in lines[1]
     schedules.print_mse(RUN)
-    output = capsys.readouterr().out
-    assert "fastest rate, 2 / (sum of both): 0.8296\n" in output
-    assert "stable rate, 2 / h of the steepest: 0.8625\n" in output
-    *_, at_001, at_01, fastest, above, _, _ = output.splitlines()
+    *_, at_001, at_01, fastest, above, _, _ = capsys.readouterr().out.splitlines()
     assert at_001.split()[:5] == ["0.0100", "0.99908", "0.97681", "4.0e-01", "4.0e-01"]
     assert at_01.split()[:4] == ["0.1000", "0.99081", "0.76811", "9.7e-05"]
     assert fastest.split()[:4] == ["0.8296", "0.92373", "-0.92373", "3.5e-35"]
     assert above.split()[:3] == ["0.8711", "0.91991", "-1.02000"]
     assert max(map(float, fastest.split()[-2:])) < 5e-6 < 1 < min(map(float, above.split()[-2:]))
-    assert max(map(len, [*lines, *output.splitlines()])) <= 100
