@@ -210,7 +210,7 @@ def check_grads(grads, params):
 
 
 def check_numbers(below=inf, **values):
-    """Raise TypeError for what is no number, ValueError unless it is 0 or more and `below` that."""
+    """Raise TypeError for a value that is no number, ValueError unless 0 <= value < below."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name} must be a number, not {value!r} of {type(value).__name__}")
