@@ -95,6 +95,7 @@ def test_the_states_and_the_row_are_printed_with_all_digits(cycle, capsys):
     _, heading, titles, line_a, line_b, _, printed_row = capsys.readouterr().out.splitlines()
     first, _ = limit_cycle.find_cycle(trajectory)
     assert heading == f"# 1. The cycle, {name}: from epoch {first} on, 2 states"
+    assert row in range(0, 1000, 20 if "exercise" in name else 10), "a row that a tutorial prints"
     losses = both_losses(run, *a), both_losses(run, *b)
     assert line_a.split() == ["A", *map(str, (row - 1, *map(float, a), *losses[0]))]
     assert line_b.split() == ["B", *map(str, (row, *map(float, b), *losses[1]))]
@@ -149,7 +150,9 @@ def test_the_picture_holds_the_loss_curves_and_both_states():
     points = [(row, train.get_ydata()[row]), (row, test.get_ydata()[row])]
     arrows = {text.get_text(): text.xy for text in near.texts}
     assert arrows == dict(zip(("state A", "state B"), points))
+    assert near.get_xlim()[0] < row < row + 10 < near.get_xlim()[1]
     for axes in (near, whole):
+        assert axes.get_title()
         assert (axes.get_yscale(), axes.get_xlabel()) == ("log", "epoch")
         assert axes.get_ylabel() == "loss (MAE, no unit), log scale"
         assert len(axes.get_legend().get_texts()) == len(axes.get_legend_handles_labels()[1]) >= 3
