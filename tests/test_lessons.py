@@ -253,18 +253,19 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         assert_allclose(table[i], numbers, rtol=6e-4)  # four digits are printed
 
 
-def test_mse_has_a_largest_stable_rate_of_2_over_the_largest_curvature_of_torchs_hessian():
+def test_an_mse_step_multiplies_the_error_along_each_axis_of_torchs_hessian():
     def loss(parameters):
         return LOSS_FNS["mse"](parameters[0] * RUN64.X + parameters[1], RUN64.y)
 
     hessian = torch.autograd.functional.hessian(loss, torch.zeros(2, dtype=torch.float64))
-    limit = learning_rate.largest_stable_rate(X)
-    assert_allclose(limit, 2 / np.linalg.eigvalsh(hessian).max(), rtol=FLOAT64)
-    for rate in (0.99 * limit, 1.01 * limit):
-        losses = RUN64._replace(loss="mse", lr=rate, epochs=300).train(torch_optim.train).loss
-        assert (losses[-1] > losses[0]) == (rate > limit)
-    (points,) = learning_rate.paths_with([RATES["mse"][3]], RUN64._replace(loss="mse"))
-    assert np.linalg.norm(points[:, -1] - [0.7, 0.3]) < 1e-3, "nearer than loss_surface's paths"
+    h, axes = np.linalg.eigh(hessian.numpy())
+    assert_allclose(learning_rate.largest_stable_rate(X), 2 / h.max(), rtol=FLOAT64)
+    for rate, ends in zip(RATES["mse"], ("near", "near", "near", "there", "far"), strict=True):
+        errors = axes.T @ (path_by_torch(RUN64._replace(loss="mse", lr=rate)) - [[0.7], [0.3]])
+        right = errors[:, :1] * (1 - rate * h[:, None]) ** np.arange(101)
+        assert_allclose(errors, right, atol=FLOAT32 * abs(right).max())  # the labels are float32
+        share = np.linalg.norm(errors[:, -1]) / np.linalg.norm(errors[:, 0])
+        assert ends == ("there" if share < 1e-3 else "near" if share < 1 else "far")
 
 
 def test_mae_never_diverges_and_ends_in_jumps_as_the_docstring_says():
