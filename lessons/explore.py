@@ -40,7 +40,7 @@ class Explorer:
     @plt.rc_context(program.SLIDE | {"figure.constrained_layout.use": False})
     def __init__(self):
         self.figure, (line_axes, map_axes) = plt.subplots(1, 2)
-        self.figure.subplots_adjust(0.07, 0.36, 0.98, 0.84, wspace=0.18)
+        self.figure.subplots_adjust(0.07, 0.36, 0.98, 0.84, wspace=0.21)
         self.words = self.figure.text(0.07, 0.98, "", va="top", linespacing=1.4)
         self.draw_line(line_axes)
         self.draw_map(map_axes)

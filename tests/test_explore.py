@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -96,12 +97,17 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
     assert window.arrows.get_visible()
 
 
-def test_without_a_window_it_says_so_and_saves_a_picture(tmp_path, monkeypatch, capsys):
+def test_without_a_window_it_saves_a_whole_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     explore.main()
     said, saved = capsys.readouterr().out.splitlines()
     assert said == "No window here: it needs a display, and a toolkit such as tkinter."
     assert (tmp_path / saved.removeprefix("Saved ")).stat().st_size > 10_000
+    boxes = [part.get_tightbbox() for part in (*plt.gcf().axes, *plt.gcf().texts)]
+    for i, box in enumerate(boxes):
+        assert (box.min >= 0).all()
+        assert (box.max <= plt.gcf().bbox.max).all()
+        assert not any(map(box.overlaps, boxes[:i]))
 
 
 def test_it_needs_no_torch():
