@@ -62,17 +62,13 @@ class Explorer:
         for loss, levels in LEVELS.items():
             loss_fn, _ = LOSSES[loss.lower()]
             surface = [[loss_fn(weight * X + bias, Y) for weight in weights] for bias in biases]
-            self.contours[loss] = axes.contour(
-                weights, biases, surface, levels, colors="0.7", linewidths=1
-            )
+            look = dict(levels=levels, colors="0.7", linewidths=1)
+            self.contours[loss] = axes.contour(weights, biases, surface, **look)
         axes.plot(TRUE_WEIGHT, TRUE_BIAS, "k*", ms=18, label="true parameters")
         (self.walk,) = axes.plot([], [], ".-", color=ORANGE, lw=1.5)
         (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black", label="the model")
-        zeros, look = (
-            np.zeros(2),
-            dict(angles="xy", scale_units="xy", scale=1, width=0.009, zorder=3),
-        )
-        self.arrows = axes.quiver(zeros, zeros, zeros, zeros, color=["black", BLUE], **look)
+        look = dict(angles="xy", scale_units="xy", scale=1, width=0.009, zorder=3)
+        self.arrows = axes.quiver(*np.zeros((4, 2)), color=["black", BLUE], **look)
         white = dict(fc="white", ec="none", pad=1, alpha=0.8)
         self.names = [
             axes.annotate(name, (0, 0), (0, 0), textcoords="offset points", color=color, bbox=white)
@@ -183,7 +179,7 @@ class Explorer:
         if epoch is None:
             return (
                 f"{where}\nDiverged: each step led farther away, until the numbers no longer fit "
-                "float32.\nChoose a smaller lr, and restart."
+                "float32.\nChoose a lower lr, and restart."
             )
         name, (loss,) = self.loss.value_selected, epoch.loss
         weight_grad, bias_grad = epoch.weight_grad[0], epoch.bias_grad[0]
@@ -192,9 +188,7 @@ class Explorer:
         if len(self.path) == 1:
             so_far = "Here a path begins: train, or guess better."
         elif loss > first:
-            so_far = (
-                f"The {name} rose from {first:.4g}: steps of this length go too far. Smaller lr?"
-            )
+            so_far = f"The {name} rose from {first:.4g}: steps of this length go too far. Lower lr?"
         else:
             so_far = f"The {name} fell from {first:.4g}."
         return (
