@@ -44,6 +44,8 @@ class Explorer:
         self.words = self.figure.text(0.07, 0.98, "", va="top", linespacing=1.4)
         self.draw_line(line_axes)
         self.draw_map(map_axes)
+        for axes in (line_axes, map_axes):
+            axes.locator_params(nbins=4)  # tick labels take most of the time of a redraw
         self.add_controls()
         self.restart(START)
 
