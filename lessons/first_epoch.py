@@ -12,7 +12,7 @@ Then the graph of the loss that manual_grad/engine.py builds, and what each node
 
 Each arrow is an operation. Values flow forward, from the parameters to the loss. Gradients flow
 back, and each operation multiplies them by its slope. The products, worked out on paper, are the
-closed form.
+closed form (the analytic gradient).
 """
 
 import sys
