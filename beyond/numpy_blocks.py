@@ -87,12 +87,11 @@ LOSSES = {"mae": mae, "mse": mse, "bce": bce}
 
 @np.errstate(**QUIET)
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
-    """Train as numpy_closed_form.train does, with few megabytes beside the data.
+    """Train as numpy_closed_form.train does, with little memory beside the data.
 
-    These are 2 for each thread at float32, 4 at float64. `threads` is the largest number of
-    threads, all cores of this process if None. No thread gets less than a block. The Trajectory is
-    the same to the bit, whatever their number. Raises ValueError unless it is a whole number, 1 or
-    more.
+    A thread takes less than 2 MB at float32, 4 MB at float64. `threads` is the largest number of
+    them, all cores of this process if None. No thread gets less than a block. The Trajectory is the
+    same to the bit on any number. Raises ValueError unless `threads` is a whole number, 1 or more.
     """
     if threads is None:
         threads = cores()
