@@ -37,6 +37,8 @@ def test_each_epoch_is_that_of_one_process(train):
     for group in (alone, Twins(*alone)._replace(size=2)):
         ours = train(*RUN[:2], RUN.weight, RUN.bias, group, lr=RUN.lr, epochs=RUN.epochs)
         assert data_parallel.farthest(ours) <= data_parallel.TOLERANCE
+    half = data_parallel.with_ddp(*RUN[:2], RUN.weight, RUN.bias, Twins(*alone), lr=0.01, epochs=1)
+    assert half.weight_grad[0] == ours.weight_grad[0] / 2, "half of all points count half"
     dist.destroy_process_group()
 
 
@@ -65,6 +67,8 @@ def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(capsys, mo
     printed = capsys.readouterr().out
     assert "\n# Points: 40. Processes: 1 (gloo). Epochs: 100.\n" in printed
     assert printed.count(" from one process's, 5.0e-06 allowed\n") == 2
+    data_parallel.main(points=250_000, epochs=1)
+    assert "\nThe first process keeps 250000 points, 2.0 MB.\n" in capsys.readouterr().out
     learned = np.array(re.findall(r"learned weight ([\d.]+), bias ([\d.]+)\n", printed), float)
     one = RUN.train(numpy_closed_form.train)
     np.testing.assert_allclose(learned, [[one.weight[-1], one.bias[-1]]] * 2, rtol=0, atol=1e-6)
@@ -117,6 +121,7 @@ def test_the_group_has_ended_after_an_error(kind, monkeypatch):
 
 
 def test_options_ask_for_positive_whole_numbers(monkeypatch, capsys):
+    assert [data_parallel.whole_number(text) for text in ("1_000", f"{2**53}")] == [1000, 2**53]
     for option, value in product(["--points", "--epochs"], ["0", "-1", "1.5", "", f"{2**53 + 1}"]):
         monkeypatch.setattr(sys, "argv", ["data_parallel", f"{option}={value}"])
         with pytest.raises(SystemExit, match="2"):
