@@ -3,9 +3,10 @@
     forward difference    (f(x + h) - f(x)) / h              leaves out h / 2 f''(x) + ...
     central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
 
-The truncation is what is left out. It grows with h: on two logarithmic axes, with slope 1 or 2.
-The rounding of f, about 1.1e-16 of f, is divided by h: it falls with slope -1. Together they make
-a V. At its bottom the forward difference is right to about 7 digits, the central one to 10.
+The truncation is what is left out. It grows like h or h^2. The rounding of f, about 1.1e-16 of f,
+is divided by h: it grows like 1/h, towards small steps. On two logarithmic axes each power of h is a
+straight line, and together they make a V. At its bottom the forward difference is right to about 7
+digits, the central one to 10.
 """
 
 import sys
@@ -81,18 +82,18 @@ def plot_errors():
     """Draw the errors against h, both axes logarithmic; return the figure."""
     steps, forward, central = errors()
     figure, axes = plt.subplots()
-    axes.loglog(steps, forward, "o-", color="#0072B2", label="forward difference")
-    axes.loglog(steps, central, "s--", color="#D55E00", label="central difference")
+    axes.loglog(steps, forward, "o-", color=program.BLUE, label="forward difference")
+    axes.loglog(steps, central, "s--", color=program.ORANGE, label="central difference")
     for text, place in (
-        ("rounding: slope -1", (3e-12, 3e-8)),
-        ("truncation: slope 1", (8e-6, 3e-5)),
-        ("truncation: slope 2", (1e-2, 1e-9)),
+        ("rounding, like 1 / h", (3e-12, 3e-8)),
+        ("truncation, like h", (8e-6, 3e-5)),
+        ("truncation, like h$^2$", (1e-2, 1e-9)),
     ):
         axes.text(*place, text)
     axes.set_title(
-        "The slope from two points: a large step misses the curve, a tiny one drowns in rounding"
+        "A derivative from two points: a large step misses the curve, a tiny one drowns in rounding"
     )
-    axes.set(xlabel="step h (no unit)", ylabel="largest error of 20 slopes (no unit)")
+    axes.set(xlabel="step h (no unit)", ylabel="largest error of 20 derivatives (no unit)")
     axes.legend()
     return figure
 

@@ -36,7 +36,7 @@ from manual_grad.losses import LOSSES, sigmoid
 
 RANGES = (-3, 3), (0.05, 3), (0.05, 0.95)  # of predictions: the last is for probabilities
 # Kinds of labels. FAR: from the prediction. ONE_HOT: for a softmax over all predictions.
-REAL, SIGNS, BINARY, FAR = "0.05 to 0.95", "-1 or 1", "0 or 1", "4 to 8 away"
+REAL, SIGNS, BINARY, FAR = "0.05..0.95", "-1 or 1", "0 or 1", "4..8 away"
 ONE_HOT = "all 0 but one"
 KINDS = REAL, SIGNS, BINARY, ONE_HOT
 SIZES = 12, 19  # two numbers of points n, so that a factor n is not mistaken for 12
@@ -93,6 +93,7 @@ def derivative(function, x):
     return central, room + jump / 2, jump / 2 > room
 
 
+@functools.cache
 def points(n, limits, labels):
     """Return n predictions and labels of shape (n, 1), two of them equal if they may be.
 
@@ -153,7 +154,7 @@ def calling(function, name, swap):
 def number(loss, y_pred, y):
     """Return loss(y_pred, y) as a float. Raises ValueError unless it is one finite number."""
     value = loss(y_pred, y)
-    shape = getattr(value, "shape", None) or np.shape(value)
+    shape = value.shape if hasattr(value, "shape") else np.shape(value)
     if value is None or math.prod(shape) != 1:
         got = "None" if value is None else f"shape {tuple(shape)}"
         raise ValueError(f"loss returns {got}, but must return one number")
@@ -242,11 +243,10 @@ def changes(loss, gradient, limits, labels):
         if beyond.any():
             if number(loss, y_pred + STEP * steps * beyond, y) == here:
                 return False
-            quarter, half, near, nearer = (
-                number(loss, np.full(y.shape, end + inwards * p), y)
-                for p in (1 / 4, 1 / 2, 2**-10, 2**-9)
+            a, b, c, d = (
+                number(loss, end + inwards * steps / 2.0**power, y) for power in (2, 3, 9, 10)
             )
-            if abs(nearer - near) > 0.1 * abs(half - quarter) + 1e-9 * abs(here):
+            if abs(c - d) > 0.1 * abs(a - b) + 1e-9 * abs(here):
                 return False
     return True
 
@@ -287,17 +287,19 @@ def sample(loss, gradient, limits, labels):
     return Points(*map(np.concatenate, zip(*sets))), kinds
 
 
-def takes_real_labels(points, limits):
-    """Say if a gradient that is wrong here must not be excused by labels of two classes."""
-    points = points.some(points.seen)
-    usual = points.some(np.isin(points.n, SIZES))
-    if not usual.wrong.any() or np.array_equal(points.ours, points.relabelled):
-        return True
-    # Where y_pred = y, a loss of real labels is smallest: it falls before and rises behind. So does
+def labels_excuse(points, limits):
+    """Say if a gradient that is wrong here may be right for other labels, those of two classes."""
+    p = points.some(points.seen)
+    usual = p.some(np.isin(p.n, SIZES))
+    if not usual.wrong.any() or np.array_equal(p.ours, p.relabelled):
+        return False
+    if name_factor(p) or in_another_order(points):
+        return False
+    # A loss of real labels is smallest where y_pred = y: it falls before and rises behind. So does
     # a loss of probabilities, but its labels are mostly 0 and 1.
     side = np.sign(usual.y_pred - usual.y)
     both = all((usual.slope * s > usual.room)[side == s].any() for s in (-1, 1))
-    return limits[1] > 1 and both and (usual.slope * side >= -usual.room).all()
+    return limits[1] <= 1 or not both or (usual.slope * side < -usual.room).any()
 
 
 # How a gradient may be wrong. First: what it was multiplied by. `p` are Points.
@@ -307,7 +309,6 @@ FACTORS = {
     "is half as large as it should be": lambda p: 1 / 2,
     "is n times as large as it should be: is 1/n missing?": lambda p: p.n,
     "is 1/n of what it should be: is it divided by n once too often?": lambda p: 1 / p.n,
-    "is 2 n times as large as it should be": lambda p: 2 * p.n,
     "is n/2 times as large as it should be: is 2/n missing?": lambda p: p.n / 2,
     "is divided by n - 1, and not by n": lambda p: p.n / (p.n - 1),
     "is multiplied by y_pred: is it the gradient for a weight?": lambda p: p.y_pred,
@@ -352,6 +353,22 @@ def multiplied_by(p, factor):
     return (abs(p.ours - factor * p.slope) <= abs(factor) * p.allowed).all()
 
 
+def name_factor(p):
+    """Return by which factor the gradient is wrong, in words; none ("") if it isn't a factor."""
+    for sign, word in (1, ""), (-1, "has the wrong sign"):
+        for words, factor in FACTORS.items():
+            if multiplied_by(p, sign * factor(p)):
+                return ", and ".join(filter(None, (word, words)))
+    largest = {n: np.argmax(abs(p.slope) * (p.n == n) * ~p.kink) for n in np.unique(p.n)}
+    ratios = {n: p.ours[i] / p.slope[i] if p.slope[i] else 1 for n, i in largest.items()}
+    if not multiplied_by(p, np.array([ratios[n] for n in p.n])):
+        return ""
+    a, b = (ratios[n] for n in SIZES)
+    same = abs(a - b) <= DIGITS * abs(a)
+    by_n = "" if same else f" if n = {SIZES[0]}, and {b:.6g} times if n = {SIZES[1]}"
+    return f"is {a:.6g} times as large as it should be{by_n}"
+
+
 def only_where(p, place):
     """Say if the gradient is wrong at each point of this place, and right at all others.
 
@@ -385,23 +402,15 @@ def name_mistake(points):
         return f"is not finite, for example at y_pred = {p.y_pred[i]:.6g}, y = {p.y[i]:.6g}"
     if not p.ours.any():
         return "is 0 everywhere"
-    for sign, word in (1, ""), (-1, "has the wrong sign"):
-        for words, factor in FACTORS.items():
-            if multiplied_by(p, sign * factor(p)):
-                return ", and ".join(filter(None, (word, words)))
-    largest = {n: np.argmax(abs(p.slope) * (p.n == n) * ~p.kink) for n in np.unique(p.n)}
-    ratios = {n: p.ours[i] / p.slope[i] if p.slope[i] else 1 for n, i in largest.items()}
-    if multiplied_by(p, np.array([ratios[n] for n in p.n])):
-        a, b = (ratios[n] for n in SIZES)
-        same = abs(a - b) <= DIGITS * abs(a)
-        by_n = "" if same else f" if n = {SIZES[0]}, and {b:.6g} times if n = {SIZES[1]}"
-        return f"is {a:.6g} times as large as it should be{by_n}"
+    factor = name_factor(p)
+    if factor:
+        return factor
     for words, found in MISTAKES.items():
         if found(p):
             return words
-    return (
-        "is right, but in another order" if in_another_order(points) else "is wrong in another way"
-    )
+    if in_another_order(points):
+        return "is right, but in another order"
+    return "is wrong in another way"
 
 
 class Verdict(NamedTuple):
@@ -416,8 +425,8 @@ def judge(points, limits, kinds):
     """Return the Verdict on these Points."""
     p = points.some(points.seen)
     detail = (
-        f"Tried: predictions {limits[0]} to {limits[1]}; labels {', '.join(kinds)}; "
-        f"seen {p.n.size} of {points.n.size} points, {p.kink.sum()} at a kink."
+        f"Tried: y_pred {limits[0]}..{limits[1]}; y {', '.join(kinds)}; "
+        f"{p.n.size} of {points.n.size} points seen, {p.kink.sum()} at a kink."
     )
     hidden = points.some(~points.seen)
     if hidden.n.size:
@@ -472,13 +481,13 @@ def check_in_order(loss, gradient, loss_swap, gradient_swap):
                 continue
             verdicts.append(judge(points, limits, tried))
             break
-        if verdicts and (verdicts[-1].right or takes_real_labels(points, limits)):
+        if verdicts and (verdicts[-1].right or not labels_excuse(points, limits)):
             break
     if not verdicts:
         raise error
     if verdicts[-1].right and verdicts[1:]:
-        wrong = sentence(verdicts[0])
-        return verdicts[-1]._replace(detail=f"{verdicts[-1].detail}\nLabels {REAL}: {wrong}")
+        other = f"But where y is not so: {sentence(verdicts[0])}"
+        return verdicts[-1]._replace(detail=f"{verdicts[-1].detail}\n{other}")
     return verdicts[-1] if verdicts[-1].right else verdicts[0]
 
 
@@ -516,7 +525,7 @@ def with_progress(loss):
         calls += 1
         seconds = time.monotonic() - start
         if seconds > PATIENCE:
-            text = f"loss was called {calls} times in {seconds:.0f} s; a check takes 250 to 500"
+            text = f"loss was called {calls} times in {seconds:.0f} s; a check takes 250 to 1000"
             print(text, end="\r", file=sys.stderr, flush=True)
         return loss(*arguments)
 
