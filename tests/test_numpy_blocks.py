@@ -126,7 +126,7 @@ def test_the_order_of_the_additions_is_the_same_on_every_processor():
         terms = terms_of(X, y, "mse")[1].ravel()
         columns = terms if n == SHORT else sum(terms.reshape(ROWS, -1))
         first = numpy_blocks.train(X, y, *start, loss="mse", epochs=1)
-        assert first.weight_grad[0] == pairwise_sum(columns) / np.float32(n)
+        assert first.weight_grad[0] == np.float32(pairwise_sum(columns)) / np.float32(n)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
