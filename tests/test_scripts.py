@@ -51,6 +51,9 @@ def lines(text):
     text = text.replace(torch.__version__, "2.2.1+cu121").replace("\\", "/")
     text = re.sub(r"(, )?(device='cuda:\d'|index=\d)", "", text).replace("cuda", "cpu")
     text = re.sub(r"\d[\d.]*(e-\d+)?|True|False", "#", text)
+    # Python 3.12 and later print an OrderedDict with colons.
+    text = re.sub(r"('[\w.]+'): (tensor\(\[#\]\))", r"(\1, \2)", text)
+    text = re.sub(r"OrderedDict\(\{(.*)\}\)", r"OrderedDict([\1])", text)
     stripped = [line.strip() for line in text.splitlines() if line.strip()]
     return [line for line, before in zip(stripped, ["", *stripped]) if line != before]
 
