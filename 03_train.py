@@ -54,8 +54,8 @@ optimizer = torch.optim.SGD(params=model_0.parameters(), lr=0.01)
 # %% Training loop and testing loop
 torch.manual_seed(42)  # as in the tutorial; nothing is random from here on
 
-# An epoch is one pass over all of the training data. "Loop": the model goes over them again and
-# again.
+# An epoch is one pass over all of the training data. The loop makes the model pass over them again
+# and again.
 epochs = 100
 
 train_loss_values = []
@@ -102,7 +102,7 @@ for epoch in range(epochs):
 
         # `loss` is from before the step, `test_loss` from after it: two models in one row.
         # .item() takes the number out of the tensor. The tutorial's .detach().numpy() fails on a
-        # GPU. A list of `loss` itself keeps gradients, and fails only in the plot below.
+        # GPU. `loss` itself in the list fails only in the plot below: it requires a gradient.
         if epoch % 10 == 0:
             epoch_count.append(epoch)
             train_loss_values.append(loss.item())
@@ -127,8 +127,8 @@ plt.savefig("figures/03_train_loss_curves.png")
 
 # %% The learned parameters
 # Close, but not all the way. That is often good enough, and with real data nobody knows the
-# original values. More epochs help: try epochs = 200. Another seed starts elsewhere, and can end
-# closer or farther: try a few.
+# original values. More epochs help: try epochs = 200. Another seed in the first cell starts
+# elsewhere, and can end closer or farther: try a few.
 print("The model learned the following values for weight and bias: ")
 print(model_0.state_dict())
 print("\nAnd the original values for weights and bias are: ")
