@@ -187,14 +187,17 @@ class Explorer:
         weight_grad, bias_grad = epoch.weight_grad[0], epoch.bias_grad[0]
         step = f"weight {-self.lr() * weight_grad:+.3g}, bias {-self.lr() * bias_grad:+.3g}"
         first = self.epoch_from(self.path[0]).loss[0]
+        now, before = f"{loss:.4g}", f"{first:.4g}"
         if len(self.path) == 1:
             so_far = "Here a path begins: train, or guess better."
+        elif now == before:
+            so_far = f"The {name} is what it was where this path began."
         elif loss > first:
-            so_far = f"The {name} rose from {first:.4g}: steps of this length go too far. Lower lr?"
+            so_far = f"The {name} rose from {before}: steps of this length go too far. Lower lr?"
         else:
-            so_far = f"The {name} fell from {first:.4g}."
+            so_far = f"The {name} fell from {before}."
         return (
-            f"{where}, {name} {loss:.4g}\n"
+            f"{where}, {name} {now}\n"
             f"Gradient: weight {weight_grad:.3g}, bias {bias_grad:.3g}. "
             f"Next step, -lr * gradient: {step}\n{so_far}"
         )

@@ -23,8 +23,12 @@ LOSSES = {"MAE": torch.nn.L1Loss(), "MSE": torch.nn.MSELoss()}
 
 @pytest.fixture
 def window(monkeypatch):
-    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: None)  # else each event draws
-    return Explorer()
+    """Return the window; instead of drawing, it counts how often it would."""
+    draws = []
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: draws.append(canvas))
+    window = Explorer()
+    window.draws = draws
+    return window
 
 
 def drag(axes, *places, y=0.5):
@@ -44,10 +48,16 @@ def test_100_epochs_from_the_start_are_the_tutorials(window):
         "Gradient: weight -0.159, bias 0.1. "
         "Next step, -lr * gradient: weight +0.00159, bias -0.001\nThe MAE fell from 0.3129."
     )
-    drag(window.exponent.ax, 0.9)  # another rate goes on with the path
+    window.draws.clear()
+    window.exponent.set_val(-0.3)  # another rate goes on with the path
+    assert (len(window.draws), window.exponent.valtext.get_text()) == (1, "0.5")
     drag(window.buttons["10 epochs"].ax, 0.5)
     drag(window.buttons["1 epoch"].ax, 0.5)
     assert (len(window.path), window.path[0]) == (112, START)
+    drag(window.buttons["restart"].ax, 0.5)
+    window.exponent.set_val(0)
+    drag(window.buttons["10 epochs"].ax, 0.5)  # to and fro, five times
+    assert window.words.get_text().endswith("The MAE is what it was where this path began.")
     drag(window.buttons["restart"].ax, 0.5)
     assert window.path == [(window.weight.val, window.bias.val)] == [START]
 
@@ -68,12 +78,16 @@ def test_the_window_shows_a_dragged_point_with_torchs_loss_and_gradient(window, 
     for shown, right in (
         (window.line.get_xydata(), np.hstack([X, y_pred])),
         (window.residuals.get_xydata(), np.hstack([X, Y, X, y_pred, X * [np.nan, np.nan]])),
+        (window.line.axes.lines[1].get_xydata(), np.hstack([X, Y])),
+        (window.point.axes.lines[0].get_xydata(), [0.7, 0.3]),
         ([window.walk.get_xydata(), window.point.get_xydata()], [point, point]),
         (window.arrows.get_offsets(), [point, point]),
         ([window.arrows.U, window.arrows.V], np.transpose([gradient / 2, -0.5 * gradient])),
         ([name.xy for name in window.names], [point + gradient / 2, point - 0.5 * gradient]),
     ):
         np.testing.assert_allclose(np.ravel(shown), np.ravel(right), atol=FLOAT32)
+    sides = np.sign([name.get_position() for name in window.names])
+    assert (sides == np.sign([gradient, -gradient])).all()
     assert f"{loss} {value.item():.4g}\n" in window.words.get_text()
     (surface,) = (contours for contours in window.contours.values() if contours.get_visible())
     for level, contour in zip(surface.levels, surface.get_paths()):
@@ -90,11 +104,13 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
     window.train(1000)
     assert "\nDiverged: " in window.words.get_text()
     assert np.isfinite(window.path).all()
-    assert not any(artist.get_visible() for artist in (window.arrows, *window.names))
     drag(window.bias.ax, 0.5)
     np.testing.assert_allclose(window.path, [(-0.2, 0.3)], atol=PIXEL)
     assert "\nHere a path begins" in window.words.get_text()
-    assert window.arrows.get_visible()
+    for point in ((-0.2, -0.6), (1.4, 1.2), (0.5, 2), (2, 0.5)):
+        window.restart(point)
+        visible = {artist.get_visible() for artist in (window.arrows, *window.names)}
+        assert visible == {max(point) < 2}
 
 
 def test_without_a_window_it_saves_a_whole_picture(tmp_path, monkeypatch, capsys):
