@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch import cosh, exp, log, log1p, sigmoid, sqrt, where
+from torch import cosh, exp, log, log1p, sqrt, where
 from torch.nn import functional as F
 
 from lessons import finite_differences
 from manual_grad import gradient_check
-from manual_grad.gradient_check import STEP, check, derivative, sentence
-from manual_grad.losses import LOSSES
+from manual_grad.gradient_check import STEP, check, derivative
+from manual_grad.losses import LOSSES, sigmoid
 
 ROUNDED = 1e-15  # gradients of about 0.1, computed in three orders: a few roundings of 2^-56
 DIFFERENCE = 1e-10  # the central difference's error at its best step, measured 6e-12
@@ -59,17 +59,9 @@ def bce(p, y):
     return -y * log(p) - (1 - y) * log(1 - p)
 
 
-def clip(p, epsilon):
-    return p.clamp(epsilon, 1 - epsilon)
-
-
 def probability(p):
     assert ((p >= 0) & (p <= 1)).all()
     return p
-
-
-def tukey(r, c):
-    return where(abs(r) < c, 1 - (1 - (r / c) ** 2) ** 3, 1.0)
 
 
 # Losses of any prediction, then of a probability or a positive number. Each is averaged.
@@ -83,8 +75,8 @@ ANYWHERE = {
     "smooth l1": lambda p, y: F.smooth_l1_loss(p, y, beta=0.1),
     "huber 1": lambda p, y: F.huber_loss(p, y),
     "huber 5": lambda p, y: F.huber_loss(p, y, delta=5.0),
-    "tukey": lambda p, y: tukey(p - y, 4.685),
-    "narrow tukey": lambda p, y: tukey(p - y, 1),
+    "tukey": lambda p, y: -(F.relu(1 - ((p - y) / 4.685) ** 2) ** 3),
+    "narrow tukey": lambda p, y: -(F.relu(1 - (p - y) ** 2) ** 3),
     "log cosh": lambda p, y: log(cosh(p - y)),
     "quantile": lambda p, y: torch.maximum(0.9 * (y - p), 0.1 * (p - y)),
     "expectile": lambda p, y: where(y > p, 0.8, 0.2) * (p - y) ** 2,
@@ -108,10 +100,10 @@ ANYWHERE = {
     "decay": lambda p, y: (p - y) ** 2 + 0.1 * (p**2).sum(),
     "softmax": lambda p, y: -(y * F.log_softmax(p, 0)).sum(),
     "logits": lambda p, y: F.binary_cross_entropy_with_logits(p, y),
-    "clipped sigmoid": lambda p, y: bce(clip(sigmoid(p), 1e-15), y),
+    "clipped sigmoid": lambda p, y: bce(p.sigmoid().clamp(1e-15, 1 - 1e-15), y),
     "smoothed labels": lambda p, y: F.binary_cross_entropy_with_logits(p, 0.9 * y + 0.05),
     "logits of two classes": lambda p, y: where(y == 1, F.softplus(-p), F.softplus(p)),
-    "brier": lambda p, y: (sigmoid(p) - y) ** 2,
+    "brier": lambda p, y: (p.sigmoid() - y) ** 2,
     "poisson": lambda p, y: exp(p) - y * p,
     "steep poisson": lambda p, y: exp(8 * p) - y * p,
     "hinge": lambda p, y: F.relu(1 - y * p),
@@ -123,22 +115,22 @@ ANYWHERE = {
 }
 PROBABILITIES = {
     "bce": bce,
-    "bce, 1e-15": lambda p, y: bce(clip(p, 1e-15), y),
-    "bce, 1e-7": lambda p, y: bce(clip(p, 1e-7), y),
+    "bce, 1e-15": lambda p, y: bce(p.clamp(1e-15, 1 - 1e-15), y),
+    "bce, 1e-7": lambda p, y: bce(p.clamp(1e-7, 1 - 1e-7), y),
     "bce, each log": lambda p, y: -y * log(p.clamp(1e-9)) - (1 - y) * log((1 - p).clamp(1e-9)),
     "bce, added": lambda p, y: -y * log(p + 1e-8) - (1 - y) * log(1 - p + 1e-8),
     "bce, raises": lambda p, y: F.binary_cross_entropy(p, y),
-    "bce of two classes": lambda p, y: where(y == 1, -log(clip(p, 1e-15)), -log(1 - p)),
+    "bce of two classes": lambda p, y: where(y == 1, -log(p.clamp(1e-15, 1 - 1e-15)), -log(1 - p)),
     "focal": lambda p, y: -y * (1 - p) ** 2 * log(p) - (1 - y) * p**2 * log(1 - p),
     "generalized": lambda p, y: (1 - where(y == 1, p, 1 - p) ** 0.7) / 0.7,
     "kl": lambda p, y: y * log(y / p),
-    "kl, clipped": lambda p, y: clip(y, 1e-7) * log(clip(y, 1e-7) / clip(p, 1e-7)),
+    "kl, clipped": lambda p, y: F.kl_div(log(p.clamp(1e-7, 1)), y.clamp(1e-7), reduction="sum"),
     "cross-entropy": lambda p, y: -y * log(p.clamp(1e-15)),
     "poisson rate": lambda p, y: p - y * log(p + 1e-7),
     "gamma": lambda p, y: log(p / y) + y / p - 1,
     "msle": lambda p, y: (log1p(p) - log1p(y)) ** 2,
     "hellinger": lambda p, y: (sqrt(p) - sqrt(y)) ** 2,
-    "dice": lambda p, y: 1 - (2 * (clip(p, 0) * y).sum() + 1) / (clip(p, 0).sum() + y.sum() + 1),
+    "dice": lambda p, y: 1 - 2 * (p.clamp(0, 1) * y).sum() / (p.clamp(0, 1) + y).sum(),
     "tversky": lambda p, y: 1 - (probability(p) * y).sum() / (y + 0.3 * p * (1 - y)).sum(),
     "of the logit": lambda p, y: (log(p / (1 - p)) - y) ** 2,
 }
@@ -158,6 +150,9 @@ def pair(formula):
     return lambda y_pred, y: value(torch.from_numpy(y_pred), y).item(), gradient
 
 
+BY_N = "is 0.0416667 times as large as it should be if n = 12, and 0.0263158 times if n = 19"
+NO_Y = "does not depend on y: is - y missing?"
+WEIGHT = "is one number for all predictions: is it the gradient for a weight?"
 WRONG = {
     "has the wrong sign": lambda g, p, y: -g,
     "is twice as large as it should be": lambda g, p, y: 2 * g,
@@ -166,16 +161,10 @@ WRONG = {
     "is n times as large as it should be: is 1/n missing?": lambda g, p, y: y.size * g,
     "is 1/n of what it should be: is it divided by n once too often?": lambda g, p, y: g / y.size,
     "is divided by n - 1, and not by n": lambda g, p, y: g * y.size / (y.size - 1),
-    "has the wrong sign, and is n/2 times as large as it should be: is 2/n missing?": (
-        lambda g, p, y: -y.size * g / 2
-    ),
     "is right, but in another order": lambda g, p, y: g[::-1],
     "is multiplied by y_pred: is it the gradient for a weight?": lambda g, p, y: g * p,
-    "is one number for all predictions: is it the gradient for a weight?": (
-        lambda g, p, y: (g * p**2).sum() + 0 * g
-    ),
+    WEIGHT: lambda g, p, y: (g * p**2).sum() + 0 * g,
 }
-NO_Y = "does not depend on y: is - y missing?"
 
 
 def test_a_right_gradient_is_never_wrong():
@@ -202,12 +191,12 @@ def once(function):
 
 def assert_all_named(name, formula):
     """Assert that each mistake in the gradient of a loss is named."""
-    loss, gradient = map(once, pair(formula))
-    assert check(loss, gradient).right, name
+    loss, right = map(once, pair(formula))
+    assert check(loss, right).right, name
     for finding, change in WRONG.items():
-        verdict = check(loss, lambda y_pred, y: change(gradient(y_pred, y), y_pred, y))
+        verdict = check(loss, lambda p, y, change=change: change(right(p, y), p, y))
         assert verdict[:2] == (False, finding), (name, verdict)
-    verdict = check(loss, lambda y_pred, y: gradient(y_pred, 0 * y))
+    verdict = check(loss, lambda p, y: right(p, 0 * y))
     assert not verdict.right, name
     assert verdict.finding.startswith((NO_Y, "is 0", "is not finite")), (name, verdict)
 
@@ -218,11 +207,287 @@ def test_each_mistake_gets_its_name(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [0, 1, 2, 3])
-def test_each_mistake_gets_its_name_in_65_losses_and_in_both_ranges(part):
+def test_each_mistake_gets_its_name_in_65_losses_and_in_both_ranges():
     losses = ANYWHERE | PROBABILITIES
     assert len(losses) == 65
-    for name, formula in list(losses.items())[part::4]:
+    for name, formula in losses.items():
         assert_all_named(name, formula)
-        inside = lambda p, y, formula=formula: formula(probability(p), y)  # noqa: E731
-        assert_all_named(name, inside)
+        assert_all_named(name, lambda p, y, formula=formula: formula(probability(p), y))
+
+
+def mape(p, y):
+    return (abs(p - y) / abs(y)).mean()
+
+
+def hinge(p, y):
+    return np.maximum(0, 1 - y * p).mean()
+
+
+MAE, MSE, BCE = LOSSES.values()
+# A loss, what is wrong with n times its gradient, and what is said.
+MORE_WRONG = [
+    (MSE[0], lambda p, y: 0 * p, "is 0 everywhere"),
+    (MAE[0], lambda p, y: np.sign(p), NO_Y),
+    (MAE[0], lambda p, y: (p - y) / abs(p - y), "is not finite, for example at y_pred = 0.14616"),
+    (MAE[0], lambda p, y: np.sign(p - y) + 2 * (p == y), "is right except at a kink, a corner"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (p == y), "is right except where y_pred = y"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (p < y), "is right except where y_pred < y"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (p > y), "is right except where y_pred > y"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (p == 0), "is right except where y_pred = 0"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (p < 0), "is right except where y_pred < 0"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (p > 0), "is right except where y_pred > 0"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (y == 0), "is right except where y = 0"),
+    (MSE[0], lambda p, y: 2 * (p - y) + (y == 1), "is right except where y = 1"),
+    (mape, lambda p, y: np.sign(p - y) / y, "is right except where y < 0"),
+    (mape, lambda p, y: np.sign(p) / abs(y), "is right except where y_pred and y_pred - y diff"),
+    (mape, lambda p, y: np.sign(p - y), "is wrong in another way"),  # but for labels -1 and 1
+    (hinge, lambda p, y: -y, "is wrong in another way"),  # but for labels 0 and 1 in 0..1
+    (MSE[0], lambda p, y: 2 * (p - y**2), "is wrong in another way"),  # but for labels 0 and 1
+    (MSE[0], lambda p, y: (2 * p - 2 * y).clip(-9, 9), "is right except where |y_pred - y| is"),
+    (MSE[0], lambda p, y: 2.0001 * (p - y) + 5e-5, "is right to three digits: does a small"),
+    (MSE[0], lambda p, y: y.size * (y - p), "has the wrong sign, and is n/2 times as large as"),
+    (MSE[0], lambda p, y: (p - y) / y.size, BY_N),
+    (BCE[0], lambda z, y: (z > 0) - y, "is wrong in another way"),
+    (BCE[0], lambda z, y: (sigmoid(z) - y) / (2 + 2 * np.cosh(z)), "is multiplied by the slope"),
+    (BCE[0], lambda z, y: (sigmoid(z) - y) * (2 + 2 * np.cosh(z)), "is not multiplied by the sl"),
+]
+
+
+def test_what_is_wrong_is_said():
+    for loss, wrong, finding in MORE_WRONG:
+        verdict = check(loss, lambda p, y, wrong=wrong: wrong(p, y) / y.size)
+        assert not verdict.right, finding
+        assert verdict.finding.startswith(finding), verdict
+        assert "Tried: y_pred -3..3; y 0.05..0.95" in verdict.detail
+
+
+def test_the_farthest_wrong_element_is_told_with_its_numbers():
+    y_pred, y = gradient_check.points(12, (-3, 3), gradient_check.REAL)
+    right = MSE[1](y_pred, y)[7, 0]
+
+    def wrong(y_pred, y):
+        gradient = MSE[1](y_pred, y)
+        gradient[7] += 1e-4 * (y.size == 12)
+        return gradient
+
+    detail = check(MSE[0], wrong).detail
+    assert f"y_pred = {y_pred[7, 0]:.6g}, y = {y[7, 0]:.6g}\n" in detail
+    assert f"it is {right + 1e-4:.9g}, but should be {right:.6g}" in detail
+    assert detail.startswith("1 points are wrong. The farthest, of 12 in its set")
+
+
+def test_at_a_kink_every_slope_between_the_two_sides_is_right():
+    for extra in -1, -0.5, 0, 0.5, 1:
+        verdict = check(MAE[0], lambda p, y, e=extra: MAE[1](p, y) + e * (p == y) / y.size)
+        assert verdict.right
+        assert "55 of 55 points seen, 8 at a kink" in verdict.detail
+    for extra in -1.001, 1.001:
+        gradient = lambda p, y, e=extra: MAE[1](p, y) + e * (p == y) / y.size  # noqa: E731
+        assert not check(MAE[0], gradient).right
+
+
+def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong():
+    def loss(p, y):
+        return ((p - y) ** 2 + np.clip(p - y, -1e-5, 1e-5)).mean()
+
+    verdict = check(loss, lambda p, y: (2 * (p - y) + (abs(p - y) < 1e-5)) / y.size)
+    assert verdict.right
+    assert "47 of 55 points seen, 0 at a kink.\nNot seen, (y_pred, y): (0.146166," in verdict.detail
+    assert check(loss, lambda p, y: (p - y) / y.size).finding == "is half as large as it should be"
+
+
+def softmax(z):
+    return np.exp(z) / np.exp(z).sum()
+
+
+def logistic(z, y):
+    return np.logaddexp(0, -y * z).mean()
+
+
+def test_a_formula_may_hold_for_labels_of_two_classes_alone():
+    for loss, gradient, labels in (
+        (BCE[0], lambda z, y: (sigmoid(z) - (y == 1)) / y.size, "0 or 1"),
+        (logistic, lambda z, y: (sigmoid(z) - (y + 1) / 2) / y.size, "-1 or 1"),
+        (lambda z, y: -(y * np.log(softmax(z))).sum(), lambda z, y: softmax(z) - y, "all 0 but on"),
+    ):
+        verdict = check(loss, gradient)
+        assert verdict.right
+        assert f"y_pred -3..3; y {labels}" in verdict.detail
+        assert "31 of 31 points" in verdict.detail
+        assert "\nBut where y is not so: WRONG: the gradient is wrong in" in verdict.detail
+
+
+def test_labels_go_first_if_the_names_say_so():
+    def judged(first, second):
+        names = f"{first}, {second}"
+        loss = eval(f"lambda {names}: np.exp({second} - {first}).mean()", {"np": np})
+        gradient = eval(f"lambda {names}: np.exp({second} - {first}) / len({first})", {"np": np})
+        return check(loss, gradient)
+
+    pairs = "y_true y_pred, y y_hat, Y A, t y, y p, p q, target input, labels predicted_labels"
+    for names in map(str.split, (pairs + ", expected_output output").split(",")):
+        verdict = judged(*names)
+        assert verdict.right, names
+        assert "\nLabels go first, by the parameters' names: in loss and gradient" in verdict.detail
+        assert judged(*names[::-1]).finding == "has the wrong sign", names
+    with pytest.raises(ValueError, match="right if labels go first, and wrong if predictions do"):
+        judged("u", "v")
+    verdict = check(lambda u, v: MSE[0](u, v), lambda u, v: MSE[1](u, v))
+    assert "\nPredictions go first: the parameters' names don't say more." in verdict.detail
+    assert check(MSE[0], lambda *data: MSE[1](*data)).right
+
+
+FLOAT64 = "loss must be computed in float64, and not be rounded"
+REFUSED = [
+    (lambda p, y: p - y, MSE[1], r"loss returns shape \(19, 1\), but must return one number"),
+    (lambda p, y: None, MSE[1], "loss returns None, but must return one number"),
+    (lambda p, y: np.nan, MSE[1], "loss is nan, but must be finite if all y_pred and y lie in"),
+    (lambda p, y: 1.0, MSE[1], FLOAT64),
+    (lambda p, y: round(MSE[0](p, y), 4), MSE[1], FLOAT64),
+    (lambda p, y: MSE[0](np.float32(p), y), MSE[1], FLOAT64),
+    (lambda p, y: np.float32(MSE[0](p, y)), MSE[1], FLOAT64),
+    (lambda p, y: np.exp(99 * p).mean(), MSE[1], "too rough to check: differences show its slope"),
+    (MSE[0], lambda p, y: (p - y).ravel(), r"gradient returns shape \(19,\), but .*\(19, 1\)"),
+    (MSE[0], lambda p, y: p.T @ (p - y), r"shape \(1, 1\), .*: one derivative for each prediction"),
+    (MSE[0], lambda p, y: None, "gradient returns None"),
+    (MSE[0], lambda p, y: 1 / 0, "division by zero"),
+]
+
+
+def test_what_cant_be_checked_is_refused():
+    for loss, gradient, message in REFUSED:
+        with pytest.raises((ValueError, ZeroDivisionError), match=message):
+            check(loss, gradient)
+
+
+def test_a_gradient_in_float32_is_judged_as_any_other():
+    for loss, right in (MAE, MSE, BCE):
+        for factor in 1, 1.0001:
+            gradient = lambda p, y, r=right, f=factor: f * r(np.float32(p), np.float32(y))  # noqa: E731
+            assert check(loss, gradient).right == (factor == 1)
+
+
+MINE = """
+import numpy as np
+
+def loss(y_pred, y):
+    return {}
+
+def gradient(y_pred, y):
+    return {}
+"""
+ABS = "np.abs(y_pred - y).mean()"
+SIGN = "np.sign(y_pred - y) / len(y)"
+CACHED = """
+class Square:
+    def forward(self, y_pred, y):
+        self.residual = y_pred - y
+        return (self.residual.T @ self.residual) / y.size
+
+    def backward(self):
+        return 2 * self.residual / self.residual.size
+
+loss, gradient = (square := Square()).forward, square.backward
+"""
+ENGINE = "import argparse, helper\nfrom manual_grad.engine import Tensor\n" + MINE
+PARSED = "argparse.ArgumentParser().parse_args() and (Tensor(y_pred) - y).abs().mean()"
+TENSORS = " (y_pred and y are NumPy arrays; make tensors of them here: Tensor(y_pred))"
+
+
+FILES = [
+    (MINE.format(ABS, SIGN), 0, "RIGHT: the gradient is the derivative of the loss.\nTried: "),
+    (MINE.format(ABS, "-" + SIGN), 1, "WRONG: the gradient has the wrong sign.\n47 points are"),
+    (MINE.format(ABS, "np.sign(y_pred)"), 1, "does not depend on y: is - y missing?\n"),
+    (MINE.format(f"[{ABS}]", SIGN), 0, "RIGHT"),
+    (CACHED, 0, "RIGHT"),
+    (ENGINE.format(PARSED, SIGN), 0, "RIGHT"),
+    ("x = (", 2, "SyntaxError: "),
+    ("def loss(y_pred, y): return 1", 2, "it must define the function gradient(y_pred, y)"),
+    ("loss = gradient = 3", 2, "ValueError: it must define the function loss(y_pred, y)"),
+    (MINE.format(ABS, "1 / 0"), 2, ", line 8: ZeroDivisionError: division by zero"),
+    (MINE.format(ABS, "missing"), 2, ", line 8: NameError: name 'missing' is not defined"),
+    (MINE.format("y.abs()", "y"), 2, ", line 5: AttributeError: 'numpy.ndarray' object has"),
+    (MINE.format("y.abs()", "y"), 2, TENSORS),
+    (MINE.format("y.size()", "y"), 2, TENSORS),
+    (MINE.replace("t(y_pred", "t(X, y_pred"), 2, "'y': it is called as gradient(y_pred, y)"),
+    ("1 + ''", 2, ", line 1: TypeError: unsupported operand type(s) for +: 'int' and 'str'\n"),
+    ("import sys\nsys.exit()", 2, ", line 2: SystemExit"),
+]
+
+
+def test_a_file_gets_its_verdict_or_one_line(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    (tmp_path / "helper.py").touch()
+    with pytest.raises(SystemExit):
+        gradient_check.main(str(path))
+    assert f"{path}: FileNotFoundError: " in capsys.readouterr().err
+    for source, status, text in FILES:
+        path.write_text(source, encoding="utf-8")
+        with pytest.raises(SystemExit) as end:
+            gradient_check.main(str(path))
+        output, error = capsys.readouterr()
+        assert end.value.code == status, source
+        assert text in (error if status == 2 else output)
+        if status == 2:
+            assert output == ""
+            assert error.startswith(str(path))
+            assert error.count("\n") == 1
+        else:
+            assert output.startswith(f"\n# {path}: is gradient the derivative of loss?\n")
+            assert error == ""
+
+
+def test_a_slow_loss_tells_how_often_it_was_called(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gradient_check, "PATIENCE", 0)
+    (tmp_path / "mine.py").write_text(MINE.format(ABS, SIGN), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        gradient_check.main(str(tmp_path / "mine.py"))
+    lines = capsys.readouterr().err.split("\r")
+    assert lines[0].startswith("loss was called 1 times in 0 s; a check takes 250 to 1000")
+    assert 250 <= len(lines) <= 1000
+
+
+def test_without_a_file_our_losses_are_checked(capsys):
+    gradient_check.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert len(lines) == 4 * len(LOSSES)
+    for name, four in zip(LOSSES, np.reshape(lines, (-1, 4))):
+        assert four[0] == f"{name}, as it is   RIGHT: the gradient is the derivative of the loss."
+        assert four[1] == f"{name}, times -1   WRONG: the gradient has the wrong sign."
+        assert four[2].startswith(f"{name}, times n    WRONG: the gradient is n times as large as")
+        assert four[3] == f"{name}, backwards  WRONG: the gradient is right, but in another order."
+
+
+def test_the_lesson_prints_four_gradients_and_two_errors(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    finite_differences.main()
+    output = capsys.readouterr().out
+    assert (tmp_path / "figures" / "finite_differences.png").exists()
+    largest = [line.split()[2:] for line in output.splitlines() if line.startswith("largest")]
+    assert len(largest) == len(LOSSES)
+    for engine, by_torch, differences in np.array(largest, float):
+        assert max(engine, by_torch) <= ROUNDED
+        assert 0 < differences <= DIFFERENCE
+    steps, *errors = finite_differences.errors()
+    rows = [line.split() for line in output.split("central\n")[1].splitlines()[:13]]
+    np.testing.assert_allclose(np.array(rows, float)[:, 0], 10.0 ** -np.arange(13))
+    np.testing.assert_allclose(np.array(rows, float)[:, 1:], np.transpose(errors)[::-2], rtol=0.06)
+
+
+def test_the_errors_have_the_powers_of_h_that_the_picture_names():
+    figure = finite_differences.plot_errors()
+    (axes,) = figure.axes
+    steps, forward, central = finite_differences.errors()
+    for errors, low, high, power in (
+        (forward, -4, -2, 1), (central, -3, -1, 2), (forward, -12, -8, -1), (central, -12, -8, -1)
+    ):  # fmt: skip
+        some = (steps > 0.9 * 10.0**low) & (steps < 1.1 * 10.0**high)
+        fitted = np.polyfit(np.log10(steps[some]), np.log10(errors[some]), 1)[0]
+        assert fitted == pytest.approx(power, abs=POWER)
+    texts = {text.get_text() for text in axes.texts}
+    assert texts == {"rounding, like 1 / h", "truncation, like h", "truncation, like h$^2$"}
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    for line, errors in zip(axes.lines, (forward, central), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), steps)
+        np.testing.assert_array_equal(line.get_ydata(), errors)
+    assert axes.lines[0].get_marker() != axes.lines[1].get_marker()
