@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch import cosh, exp, log, log1p, sqrt, where
 from torch.nn import functional as F
 
 from lessons import finite_differences
@@ -43,20 +42,18 @@ def test_a_kink_within_reach_of_the_step_makes_no_right_slope_wrong():
             assert abs(np.sign(x) + 2 * curve * x - slope) <= room
 
 
-@pytest.mark.parametrize("name", ["exp", "sin", "tanh"])
-def test_the_room_holds_the_error_and_little_more(name):
+def test_the_room_holds_the_error_and_little_more():
     """The sums of sin and tanh are 0 here. Their rounding comes from the terms."""
-    function = getattr(np, name)
-    exact = {"exp": np.exp, "sin": np.cos, "tanh": lambda x: 1 / np.cosh(x) ** 2}[name]
     x = np.linspace(-3, 3, 101).reshape(-1, 1)
-    slope, room, kink = derivative(lambda x: function(x).sum(), x)
-    assert (abs(slope - exact(x)) <= room).all()
-    assert room.max() <= 1e-8 * (abs(function(x)).sum() + abs(exact(x) * x).sum())
-    assert not kink.any()
+    for f, exact in (np.exp, np.exp(x)), (np.sin, np.cos(x)), (np.tanh, np.cosh(x) ** -2):
+        slope, room, kink = derivative(lambda x, f=f: f(x).sum(), x)
+        assert (abs(slope - exact) <= room).all()
+        assert room.max() <= 1e-8 * (abs(f(x)).sum() + abs(exact * x).sum())
+        assert not kink.any()
 
 
 def bce(p, y):
-    return -y * log(p) - (1 - y) * log(1 - p)
+    return -y * p.log() - (1 - y) * (1 - p).log()
 
 
 def probability(p):
@@ -65,75 +62,43 @@ def probability(p):
 
 
 # Losses of any prediction, then of a probability or a positive number. Each is averaged.
-ANYWHERE = {
-    "mae": lambda p, y: abs(p - y),
-    "mse": lambda p, y: (p - y) ** 2,
-    "sum of squares": lambda p, y: ((p - y) ** 2).sum(),
-    "cubic": lambda p, y: abs(p - y) ** 3,
-    "power 1.5": lambda p, y: abs(p - y) ** 1.5,
-    "shifted": lambda p, y: 1000 + abs(p - y),
-    "smooth l1": lambda p, y: F.smooth_l1_loss(p, y, beta=0.1),
-    "huber 1": lambda p, y: F.huber_loss(p, y),
-    "huber 5": lambda p, y: F.huber_loss(p, y, delta=5.0),
-    "tukey": lambda p, y: -(F.relu(1 - ((p - y) / 4.685) ** 2) ** 3),
-    "narrow tukey": lambda p, y: -(F.relu(1 - (p - y) ** 2) ** 3),
-    "log cosh": lambda p, y: log(cosh(p - y)),
-    "quantile": lambda p, y: torch.maximum(0.9 * (y - p), 0.1 * (p - y)),
-    "expectile": lambda p, y: where(y > p, 0.8, 0.2) * (p - y) ** 2,
-    "epsilon-insensitive": lambda p, y: F.relu(abs(p - y) - 0.1),
-    "its square": lambda p, y: F.relu(abs(p - y) - 0.1) ** 2,
-    "cauchy": lambda p, y: log1p((p - y) ** 2),
-    "geman": lambda p, y: (p - y) ** 2 / (1 + (p - y) ** 2),
-    "welsch": lambda p, y: 1 - exp(-((p - y) ** 2) / 2),
-    "fair": lambda p, y: abs(p - y) - log1p(abs(p - y)),
-    "charbonnier": lambda p, y: sqrt(1e-6 + (p - y) ** 2),
-    "linex": lambda p, y: exp(p - y) - (p - y) - 1,
-    "log of 1 + |r|": lambda p, y: log1p(abs(p - y)),
-    "mape": lambda p, y: abs(p - y) / abs(y).clamp(min=1e-10),
-    "smape": lambda p, y: abs(p - y) / (abs(p) + abs(y) + 1e-8),
-    "weighted": lambda p, y: (1 + y**2) * (p - y) ** 2,
-    "wing": lambda p, y: where(abs(p - y) < 1, log1p(2 * abs(p - y)), abs(p - y) + 0.0986),
-    "rmse": lambda p, y: sqrt(((p - y) ** 2).mean()),
-    "log of mse": lambda p, y: log(((p - y) ** 2).mean()),
-    "variance": lambda p, y: (p - y).var(),
-    "cosine": lambda p, y: 1 - (p * y).sum() / (p.norm() * y.norm()),
-    "decay": lambda p, y: (p - y) ** 2 + 0.1 * (p**2).sum(),
-    "softmax": lambda p, y: -(y * F.log_softmax(p, 0)).sum(),
-    "logits": lambda p, y: F.binary_cross_entropy_with_logits(p, y),
-    "clipped sigmoid": lambda p, y: bce(p.sigmoid().clamp(1e-15, 1 - 1e-15), y),
-    "smoothed labels": lambda p, y: F.binary_cross_entropy_with_logits(p, 0.9 * y + 0.05),
-    "logits of two classes": lambda p, y: where(y == 1, F.softplus(-p), F.softplus(p)),
-    "brier": lambda p, y: (p.sigmoid() - y) ** 2,
-    "poisson": lambda p, y: exp(p) - y * p,
-    "steep poisson": lambda p, y: exp(8 * p) - y * p,
-    "hinge": lambda p, y: F.relu(1 - y * p),
-    "hinge of 0 and 1": lambda p, y: F.relu(1 - (2 * y - 1) * p),
-    "squared hinge": lambda p, y: F.relu(1 - y * p) ** 2,
-    "logistic": lambda p, y: F.softplus(-y * p),
-    "exponential": lambda p, y: exp(-y * p),
-    "perceptron": lambda p, y: F.relu(-y * p),
-}
-PROBABILITIES = {
-    "bce": bce,
-    "bce, 1e-15": lambda p, y: bce(p.clamp(1e-15, 1 - 1e-15), y),
-    "bce, 1e-7": lambda p, y: bce(p.clamp(1e-7, 1 - 1e-7), y),
-    "bce, each log": lambda p, y: -y * log(p.clamp(1e-9)) - (1 - y) * log((1 - p).clamp(1e-9)),
-    "bce, added": lambda p, y: -y * log(p + 1e-8) - (1 - y) * log(1 - p + 1e-8),
-    "bce, raises": lambda p, y: F.binary_cross_entropy(p, y),
-    "bce of two classes": lambda p, y: where(y == 1, -log(p.clamp(1e-15, 1 - 1e-15)), -log(1 - p)),
-    "focal": lambda p, y: -y * (1 - p) ** 2 * log(p) - (1 - y) * p**2 * log(1 - p),
-    "generalized": lambda p, y: (1 - where(y == 1, p, 1 - p) ** 0.7) / 0.7,
-    "kl": lambda p, y: y * log(y / p),
-    "kl, clipped": lambda p, y: F.kl_div(log(p.clamp(1e-7, 1)), y.clamp(1e-7), reduction="sum"),
-    "cross-entropy": lambda p, y: -y * log(p.clamp(1e-15)),
-    "poisson rate": lambda p, y: p - y * log(p + 1e-7),
-    "gamma": lambda p, y: log(p / y) + y / p - 1,
-    "msle": lambda p, y: (log1p(p) - log1p(y)) ** 2,
-    "hellinger": lambda p, y: (sqrt(p) - sqrt(y)) ** 2,
-    "dice": lambda p, y: 1 - 2 * (p.clamp(0, 1) * y).sum() / (p.clamp(0, 1) + y).sum(),
-    "tversky": lambda p, y: 1 - (probability(p) * y).sum() / (y + 0.3 * p * (1 - y)).sum(),
-    "of the logit": lambda p, y: (log(p / (1 - p)) - y) ** 2,
-}
+ANYWHERE = """
+abs(p - y); exp(-y * p); (p - y) ** 2; (p - y).var(); exp(p) - y * p; F.relu(-y * p)
+abs(p - y) ** 3; log(cosh(p - y)); abs(p - y) ** 1.5; 1000 + abs(p - y); log1p(abs(p - y))
+F.relu(1 - y * p); F.huber_loss(p, y); F.softplus(-y * p); log1p((p - y) ** 2)
+((p - y) ** 2).sum(); (p.sigmoid() - y) ** 2; F.relu(1 - y * p) ** 2; F.relu(abs(p - y) - 0.1)
+exp(p - y) - (p - y) - 1; sqrt(1e-6 + (p - y) ** 2); (1 + y**2) * (p - y) ** 2
+log(((p - y) ** 2).mean()); sqrt(((p - y) ** 2).mean()); F.relu(1 - (2 * y - 1) * p)
+1 - exp(-((p - y) ** 2) / 2); F.huber_loss(p, y, delta=5.0); F.relu(abs(p - y) - 0.1) ** 2
+-F.relu(1 - (p - y) ** 2) ** 3; abs(p - y) - log1p(abs(p - y)); F.smooth_l1_loss(p, y, beta=0.1)
+-(y * F.log_softmax(p, 0)).sum(); (p - y) ** 2 / (1 + (p - y) ** 2)
+(p - y) ** 2 + 0.1 * (p**2).sum(); abs(p - y) / abs(y).clamp(min=1e-10)
+maximum(0.9 * (y - p), 0.1 * (p - y)); where(y > p, 0.8, 0.2) * (p - y) ** 2
+abs(p - y) / (abs(p) + abs(y) + 1e-8); -F.relu(1 - ((p - y) / 4.685) ** 2) ** 3
+F.binary_cross_entropy_with_logits(p, y); 1 - (p * y).sum() / (p.norm() * y.norm())
+bce(p.sigmoid().clamp(1e-15, 1 - 1e-15), y); where(y == 1, F.softplus(-p), F.softplus(p))
+F.binary_cross_entropy_with_logits(p, 0.9 * y + 0.05)
+where(abs(p - y) < 1, log1p(2 * abs(p - y)), abs(p - y) + 0.0986)
+"""
+PROBABILITIES = """
+bce(p, y); y * log(y / p); exp(8 * p) - y * p; p - y * log(p + 1e-7); log(p / y) + y / p - 1
+-y * log(p.clamp(1e-15)); (sqrt(p) - sqrt(y)) ** 2; (log1p(p) - log1p(y)) ** 2
+(log(p / (1 - p)) - y) ** 2; F.binary_cross_entropy(p, y); bce(p.clamp(1e-7, 1 - 1e-7), y)
+bce(p.clamp(1e-15, 1 - 1e-15), y); (1 - where(y == 1, p, 1 - p) ** 0.7) / 0.7
+-y * log(p + 1e-8) - (1 - y) * log(1 - p + 1e-8); where(y == 1, -log(p.clamp(1e-15)), -log(1 - p))
+-y * (1 - p) ** 2 * log(p) - (1 - y) * p**2 * log(1 - p)
+-y * log(p.clamp(1e-9)) - (1 - y) * log((1 - p).clamp(1e-9))
+1 - 2 * (p.clamp(0, 1) * y).sum() / (p.clamp(0, 1) + y).sum()
+1 - (probability(p) * y).sum() / (y + 0.3 * p * (1 - y)).sum()
+F.kl_div(log(p.clamp(1e-7, 1)), y.clamp(1e-7), reduction="sum")
+"""
+
+
+def formulas(text):
+    """Return the formulas as functions of two tensors, by their own text."""
+    names = vars(torch) | {"F": F, "bce": bce, "probability": probability}
+    parts = text.strip().replace("\n", "; ").split("; ")
+    return {part: eval(f"lambda p, y: {part}", names) for part in parts}
 
 
 def pair(formula):
@@ -167,12 +132,13 @@ WRONG = {
 }
 
 
-def test_a_right_gradient_is_never_wrong():
-    for name, formula in (ANYWHERE | PROBABILITIES).items():
-        verdict = check(*pair(formula))
-        assert verdict.right, (name, verdict)
-        if name != "steep poisson":  # up to exp(24), which hides all else
-            assert ("y_pred -3..3" in verdict.detail) == (name in ANYWHERE), name
+def test_a_right_gradient_is_never_wrong_even_in_float32():
+    for text, within in (ANYWHERE, "y_pred -3..3; y 0.05..0.95"), (PROBABILITIES, "y_pred 0.05.."):
+        for name, formula in formulas(text).items():
+            loss, gradient = pair(formula)
+            verdict = check(loss, lambda p, y, g=gradient: g(p, y).astype(np.float32))
+            assert verdict.right, (name, verdict)
+            assert within in verdict.detail, name
 
 
 def once(function):
@@ -201,22 +167,18 @@ def assert_all_named(name, formula):
     assert verdict.finding.startswith((NO_Y, "is 0", "is not finite")), (name, verdict)
 
 
-@pytest.mark.parametrize("name", ["mae", "mse", "logits", "bce, 1e-7"])
-def test_each_mistake_gets_its_name(name):
-    assert_all_named(name, (ANYWHERE | PROBABILITIES)[name])
-
-
-@pytest.mark.slow
-def test_each_mistake_gets_its_name_in_65_losses_and_in_both_ranges():
-    losses = ANYWHERE | PROBABILITIES
-    assert len(losses) == 65
-    for name, formula in losses.items():
-        assert_all_named(name, formula)
-        assert_all_named(name, lambda p, y, formula=formula: formula(probability(p), y))
+def test_each_mistake_gets_its_name():
+    for text in ANYWHERE, PROBABILITIES:
+        for name, formula in list(formulas(text).items())[:2]:
+            assert_all_named(name, formula)
 
 
 def mape(p, y):
     return (abs(p - y) / abs(y)).mean()
+
+
+def softmax_loss(z, y):
+    return (y * (np.log(np.exp(z).sum()) - z)).sum()
 
 
 def hinge(p, y):
@@ -244,6 +206,7 @@ MORE_WRONG = [
     (hinge, lambda p, y: -y, "is wrong in another way"),  # but for labels 0 and 1 in 0..1
     (MSE[0], lambda p, y: 2 * (p - y**2), "is wrong in another way"),  # but for labels 0 and 1
     (MSE[0], lambda p, y: (2 * p - 2 * y).clip(-9, 9), "is right except where |y_pred - y| is"),
+    (MSE[0], lambda p, y: 2.0001 * (p - y), "is 1.00005 times as large as it should be"),
     (MSE[0], lambda p, y: 2.0001 * (p - y) + 5e-5, "is right to three digits: does a small"),
     (MSE[0], lambda p, y: y.size * (y - p), "has the wrong sign, and is n/2 times as large as"),
     (MSE[0], lambda p, y: (p - y) / y.size, BY_N),
@@ -264,26 +227,18 @@ def test_what_is_wrong_is_said():
 def test_the_farthest_wrong_element_is_told_with_its_numbers():
     y_pred, y = gradient_check.points(12, (-3, 3), gradient_check.REAL)
     right = MSE[1](y_pred, y)[7, 0]
-
-    def wrong(y_pred, y):
-        gradient = MSE[1](y_pred, y)
-        gradient[7] += 1e-4 * (y.size == 12)
-        return gradient
-
-    detail = check(MSE[0], wrong).detail
-    assert f"y_pred = {y_pred[7, 0]:.6g}, y = {y[7, 0]:.6g}\n" in detail
+    seventh = np.arange(12).reshape(-1, 1) == 7
+    detail = check(MSE[0], lambda p, y: MSE[1](p, y) + 1e-4 * (y.size == 12 and seventh)).detail
+    place = f"y_pred = {y_pred[7, 0]:.6g}, y = {y[7, 0]:.6g}"
+    assert f"1 points are wrong. The farthest, of 12 in its set: at {place}\n" in detail
     assert f"it is {right + 1e-4:.9g}, but should be {right:.6g}" in detail
-    assert detail.startswith("1 points are wrong. The farthest, of 12 in its set")
 
 
 def test_at_a_kink_every_slope_between_the_two_sides_is_right():
-    for extra in -1, -0.5, 0, 0.5, 1:
+    for extra in -1.001, -1, -0.5, 0, 0.5, 1, 1.001:
         verdict = check(MAE[0], lambda p, y, e=extra: MAE[1](p, y) + e * (p == y) / y.size)
-        assert verdict.right
+        assert verdict.right == (abs(extra) <= 1)
         assert "55 of 55 points seen, 8 at a kink" in verdict.detail
-    for extra in -1.001, 1.001:
-        gradient = lambda p, y, e=extra: MAE[1](p, y) + e * (p == y) / y.size  # noqa: E731
-        assert not check(MAE[0], gradient).right
 
 
 def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong():
@@ -296,25 +251,20 @@ def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong():
     assert check(loss, lambda p, y: (p - y) / y.size).finding == "is half as large as it should be"
 
 
-def softmax(z):
-    return np.exp(z) / np.exp(z).sum()
-
-
-def logistic(z, y):
-    return np.logaddexp(0, -y * z).mean()
-
-
 def test_a_formula_may_hold_for_labels_of_two_classes_alone():
     for loss, gradient, labels in (
         (BCE[0], lambda z, y: (sigmoid(z) - (y == 1)) / y.size, "0 or 1"),
-        (logistic, lambda z, y: (sigmoid(z) - (y + 1) / 2) / y.size, "-1 or 1"),
-        (lambda z, y: -(y * np.log(softmax(z))).sum(), lambda z, y: softmax(z) - y, "all 0 but on"),
+        (
+            lambda z, y: BCE[0](-y * z, 0 * y),
+            lambda z, y: (sigmoid(z) - y / 2 - 0.5) / y.size,
+            "-1 or 1",
+        ),
+        (softmax_loss, lambda z, y: np.exp(z) / np.exp(z).sum() - y, "all 0 but one"),
     ):
+        detail = f"Tried: y_pred -3..3; y {labels}; 31 of 31 points seen, 0 at a kink."
         verdict = check(loss, gradient)
         assert verdict.right
-        assert f"y_pred -3..3; y {labels}" in verdict.detail
-        assert "31 of 31 points" in verdict.detail
-        assert "\nBut where y is not so: WRONG: the gradient is wrong in" in verdict.detail
+        assert verdict.detail.startswith(f"{detail}\nBut where y is not so: WRONG: the gradient is")
 
 
 def test_labels_go_first_if_the_names_say_so():
@@ -360,13 +310,6 @@ def test_what_cant_be_checked_is_refused():
             check(loss, gradient)
 
 
-def test_a_gradient_in_float32_is_judged_as_any_other():
-    for loss, right in (MAE, MSE, BCE):
-        for factor in 1, 1.0001:
-            gradient = lambda p, y, r=right, f=factor: f * r(np.float32(p), np.float32(y))  # noqa: E731
-            assert check(loss, gradient).right == (factor == 1)
-
-
 MINE = """
 import numpy as np
 
@@ -405,10 +348,8 @@ FILES = [
     ("def loss(y_pred, y): return 1", 2, "it must define the function gradient(y_pred, y)"),
     ("loss = gradient = 3", 2, "ValueError: it must define the function loss(y_pred, y)"),
     (MINE.format(ABS, "1 / 0"), 2, ", line 8: ZeroDivisionError: division by zero"),
-    (MINE.format(ABS, "missing"), 2, ", line 8: NameError: name 'missing' is not defined"),
     (MINE.format("y.abs()", "y"), 2, ", line 5: AttributeError: 'numpy.ndarray' object has"),
     (MINE.format("y.abs()", "y"), 2, TENSORS),
-    (MINE.format("y.size()", "y"), 2, TENSORS),
     (MINE.replace("t(y_pred", "t(X, y_pred"), 2, "'y': it is called as gradient(y_pred, y)"),
     ("1 + ''", 2, ", line 1: TypeError: unsupported operand type(s) for +: 'int' and 'str'\n"),
     ("import sys\nsys.exit()", 2, ", line 2: SystemExit"),
@@ -443,7 +384,7 @@ def test_a_slow_loss_tells_how_often_it_was_called(tmp_path, capsys, monkeypatch
     with pytest.raises(SystemExit):
         gradient_check.main(str(tmp_path / "mine.py"))
     lines = capsys.readouterr().err.split("\r")
-    assert lines[0].startswith("loss was called 1 times in 0 s; a check takes 250 to 1000")
+    assert lines[0] == "loss was called 1 times in 0 s; a check takes 250 to 1000"
     assert 250 <= len(lines) <= 1000
 
 
@@ -491,3 +432,12 @@ def test_the_errors_have_the_powers_of_h_that_the_picture_names():
         np.testing.assert_array_equal(line.get_xdata(), steps)
         np.testing.assert_array_equal(line.get_ydata(), errors)
     assert axes.lines[0].get_marker() != axes.lines[1].get_marker()
+
+
+@pytest.mark.slow
+def test_each_mistake_gets_its_name_in_65_losses_and_in_both_ranges():
+    losses = formulas(ANYWHERE) | formulas(PROBABILITIES)
+    assert len(losses) == 65
+    for name, formula in losses.items():
+        assert_all_named(name, formula)
+        assert_all_named(name, lambda p, y, formula=formula: formula(probability(p), y))
