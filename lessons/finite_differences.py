@@ -4,9 +4,9 @@
     central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
 
 The truncation is what is left out. It grows like h or h^2. The rounding of f, about 1.1e-16 of f,
-is divided by h: it grows like 1/h, towards small steps. On two logarithmic axes each power of h is a
-straight line, and together they make a V. At its bottom the forward difference is right to about 7
-digits, the central one to 10.
+is divided by h: it grows like 1/h, towards small steps. On two logarithmic axes each power of h is
+a straight line, and together they make a V. At its bottom the forward difference is right to about
+7 digits, the central one to 10.
 """
 
 import sys
