@@ -144,6 +144,7 @@ def test_the_graph_has_torchs_value_and_gradient_at_each_node_and_shows_the_last
                 at = drawn.index(name) + 1
                 assert drawn[at : at + 2] == [f"{number:.4f}" for number in numbers[:2]]
     assert len(axes.patches) == 3 + 3 * 4, "three single numbers, four stacks"
+    assert drawn.count("") == 2 * 6, "six arrows each way"
 
 
 def test_the_residuals_are_drawn_by_sign_and_the_arrows_are_gradient_and_step(ran):
