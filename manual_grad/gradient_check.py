@@ -17,7 +17,6 @@ verdict says what was tried.
 
 import functools
 import inspect
-import itertools
 import math
 import runpy
 import sys
@@ -227,11 +226,11 @@ def measure(loss, gradient, y_pred, y, smallest=None):
 
 
 def changes(loss, gradient, limits, labels):
-    """Say if both functions are made for predictions within these limits: loss is smooth there.
+    """Say if loss changes with predictions below 0, and with those above 1, as far as there are.
 
-    It isn't if it doesn't change at all below 0 or above 1: it clips predictions. Nor if it grows
-    like log(p) towards 0 or 1: each halving of p changes log(p) by the same. Raises ValueError for
-    a loss in float32, and what the two functions raise.
+    None: it is singular at 0 or 1, like log(p), where each halving of p makes the same change. So
+    predictions beyond make no sense. Raises ValueError for a loss in float32, and what the two
+    functions raise.
     """
     y_pred, y = points(max(SIZES), limits, labels)
     column(gradient, loss, y_pred, y)
@@ -241,22 +240,15 @@ def changes(loss, gradient, limits, labels):
             "loss must be computed in float64, and not be rounded: it doesn't change when "
             "predictions change by 1e-11"
         )
+    changed = []
     for end, inwards, beyond in (0, 1, y_pred < 0), (1, -1, y_pred > 1):
         if beyond.any():
-            if number(loss, y_pred + STEP * steps * beyond, y) == here:
-                return False
-            a, b, c, d = (
-                number(loss, end + inwards * steps / 2.0**power, y) for power in (2, 3, 9, 10)
-            )
-            if abs(c - d) > 0.1 * abs(a - b) + 1e-9 * abs(here):
-                return False
-    return True
-
-
-def has_softmax(loss, limits):
-    """Say if loss stays the same when all predictions grow by 1, as the softmax of them does."""
-    y_pred, y = points(max(SIZES), limits, ONE_HOT)
-    return np.isclose(number(loss, y_pred + 1, y), number(loss, y_pred, y))
+            values = [number(loss, end + inwards * steps / 2.0**k, y) for k in (2, 3, 4, 5, 9, 10)]
+            halvings = abs(np.diff(values))
+            if halvings[-1] > 0.1 * halvings[:3].max() + 1e-9 * abs(here):
+                return None
+            changed.append(number(loss, y_pred + STEP * steps * beyond, y) != here)
+    return changed
 
 
 def find_ranges(loss, gradient):
@@ -265,13 +257,25 @@ def find_ranges(loss, gradient):
     Raises what they raise, or ValueError, if there is none.
     """
     error = ValueError("loss doesn't change with the predictions")
-    for (i, limits), labels in itertools.product(enumerate(RANGES), KINDS):
-        try:
-            if changes(loss, gradient, limits, labels):
+    for i, limits in enumerate(RANGES):
+        changed = []
+        for labels in KINDS:
+            try:
+                changed.append(changes(loss, gradient, limits, labels))
+            except Exception as caught:
+                error = caught
+                continue
+            if changed[-1] is None:
+                break
+            if np.any(changed, axis=0).all():
                 return RANGES[i:]
-        except Exception as caught:
-            error = caught
     raise error
+
+
+def has_softmax(loss, limits):
+    """Say if loss stays the same when all predictions grow by 1, as the softmax of them does."""
+    y_pred, y = points(max(SIZES), limits, ONE_HOT)
+    return np.isclose(number(loss, y_pred + 1, y), number(loss, y_pred, y))
 
 
 def sample(loss, gradient, limits, labels):
