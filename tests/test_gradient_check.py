@@ -52,6 +52,20 @@ def test_the_room_holds_the_error_and_little_more():
         assert not kink.any()
 
 
+def test_the_points_meet_what_is_special():
+    for limits in gradient_check.RANGES:
+        for labels in gradient_check.KINDS:
+            y_pred, y = gradient_check.points(12, limits, labels)
+            assert limits[0] <= y_pred.min() <= y_pred.max() <= limits[1] + 2**-20
+            np.testing.assert_array_equal(y_pred * 2**20 % 1, 0)
+            if labels == gradient_check.REAL:
+                assert ((y_pred == y).sum(), (y_pred == 0).sum()) == (2, limits[0] < 0)
+    residual = np.subtract(*gradient_check.points(7, (-3, 3), gradient_check.FAR))
+    assert 4 <= abs(residual).min() <= abs(residual).max() <= 8
+    assert (residual > 0).any()
+    assert (residual < 0).any()
+
+
 def bce(p, y):
     return -y * p.log() - (1 - y) * (1 - p).log()
 
@@ -139,6 +153,7 @@ def test_a_right_gradient_is_never_wrong_even_in_float32():
             verdict = check(loss, lambda p, y, g=gradient: g(p, y).astype(np.float32))
             assert verdict.right, (name, verdict)
             assert within in verdict.detail, name
+            assert "go first" not in verdict.detail, name
 
 
 def once(function):
@@ -185,6 +200,10 @@ def hinge(p, y):
     return np.maximum(0, 1 - y * p).mean()
 
 
+def ramp(p, y):  # each of its ends changes for some labels only
+    return np.minimum(1, np.maximum(0, 1 - y * p)).mean()
+
+
 MAE, MSE, BCE = LOSSES.values()
 # A loss, what is wrong with n times its gradient, and what is said.
 MORE_WRONG = [
@@ -211,6 +230,8 @@ MORE_WRONG = [
     (MSE[0], lambda p, y: y.size * (y - p), "has the wrong sign, and is n/2 times as large as"),
     (MSE[0], lambda p, y: (p - y) / y.size, BY_N),
     (BCE[0], lambda z, y: (z > 0) - y, "is wrong in another way"),
+    (MAE[0], lambda p, y: np.sign(p - y) * np.cos(9 * p), "is wrong in another way"),
+    (ramp, lambda p, y: np.where(y * p < 1, -y, 0), "is wrong in another way"),
     (BCE[0], lambda z, y: (sigmoid(z) - y) / (2 + 2 * np.cosh(z)), "is multiplied by the slope"),
     (BCE[0], lambda z, y: (sigmoid(z) - y) * (2 + 2 * np.cosh(z)), "is not multiplied by the sl"),
 ]
