@@ -446,7 +446,7 @@ def judge(points, limits, kinds):
         return Verdict(True, "is the derivative of the loss", detail)
     i = np.nan_to_num(abs(p.ours - p.slope) / p.allowed, nan=np.inf).argmax()
     numbers = (
-        f"{p.wrong.sum()} points are wrong. The farthest, of {p.n[i]} in its set: at y_pred = "
+        f"Wrong points: {p.wrong.sum()}. The farthest, of {p.n[i]} in its set: at y_pred = "
         f"{p.y_pred[i]:.6g}, y = {p.y[i]:.6g}\nit is {p.ours[i]:.9g}, but should be "
         f"{p.slope[i]:.9g} (+- {p.room[i]:.1e}).\n"
     )

@@ -251,7 +251,7 @@ def test_the_farthest_wrong_element_is_told_with_its_numbers():
     seventh = np.arange(12).reshape(-1, 1) == 7
     detail = check(MSE[0], lambda p, y: MSE[1](p, y) + 1e-4 * (y.size == 12 and seventh)).detail
     place = f"y_pred = {y_pred[7, 0]:.6g}, y = {y[7, 0]:.6g}"
-    assert f"1 points are wrong. The farthest, of 12 in its set: at {place}\n" in detail
+    assert f"Wrong points: 1. The farthest, of 12 in its set: at {place}\n" in detail
     assert f"it is {right + 1e-4:.9g}, but should be {right:.6g}" in detail
 
 
@@ -360,7 +360,7 @@ TENSORS = " (y_pred and y are NumPy arrays; make tensors of them here: Tensor(y_
 
 FILES = [
     (MINE.format(ABS, SIGN), 0, "RIGHT: the gradient is the derivative of the loss.\nTried: "),
-    (MINE.format(ABS, "-" + SIGN), 1, "WRONG: the gradient has the wrong sign.\n47 points are"),
+    (MINE.format(ABS, "-" + SIGN), 1, "WRONG: the gradient has the wrong sign.\nWrong points: 47."),
     (MINE.format(ABS, "np.sign(y_pred)"), 1, "does not depend on y: is - y missing?\n"),
     (MINE.format(f"[{ABS}]", SIGN), 0, "RIGHT"),
     (CACHED, 0, "RIGHT"),
