@@ -6,13 +6,17 @@ reason. Where it finds none, it says NOT EXPLAINED. Saves figures/manual_grad.pn
 trainers, and figures/rounding.png, what rounding leaves.
 
 The text is the same in every run on one machine. So `diff` of two texts, of an old and a new
-PyTorch for example, shows what has changed, down to the last bit.
+PyTorch for example, shows which runs have changed, even by one bit. (The tests name each printed
+number that has.)
 
 A trainer of your own joins in like this:
 
     from manual_grad import compare
     compare.TRAINERS["mine"] = train
     compare.main()
+
+It is called as train(X, y, weight, bias, loss=..., lr=..., epochs=...) with float32 tensors, and
+returns a Trajectory of manual_grad.trajectory. Whatever else it does becomes a line of the table.
 """
 
 import sys
@@ -30,7 +34,7 @@ import torch
 
 from manual_grad import numpy_autograd, numpy_closed_form, program, tensor_updates, torch_optim
 from manual_grad.losses import mae
-from manual_grad.published_runs import published_runs
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 from manual_grad.trajectory import Trajectory
 from manual_grad.verdict import COLUMNS, explain, in_float64, in_words, share_of_bound, stack
 
@@ -135,7 +139,7 @@ def in_short(runs, results, trainer):
         reasons |= verdicts["gradients"].reasons | verdicts["loss"].reasons
     if wrong:
         name, words = next(iter(wrong.items()))
-        lines = [f"The comparison fails in {len(wrong)} of {len(runs)} runs. In {name!r}: {words}"]
+        lines = [f"Not as torch_optim in {len(wrong)} of {len(runs)} runs. In {name!r}: {words}"]
     else:
         equal = f"in every epoch of {len(runs) - len(differ)} of {len(runs)} runs."
         lines = [f"weight and bias are equal to torch_optim's, to the bit, {equal}", *differ]
@@ -218,8 +222,8 @@ def plot_paths(runs, results):
     surface = [[mae(w * X + b, y) for w in weights] for b in biases]
     levels = axes.contour(weights, biases, surface, levels=LEVELS, colors="0.6", linewidths=1)
     axes.clabel(levels, fontsize=14, manual=[(0.8, 0.27 + level) for level in LEVELS])
-    axes.plot(0.7, 0.3, "*", color="white", mec="black", ms=26)
-    axes.annotate("true parameters", (0.7, 0.3), (0.72, 0.33), va="center")
+    axes.plot(TRUE_WEIGHT, TRUE_BIAS, "*", color="white", mec="black", ms=26)
+    axes.annotate("true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0.72, 0.33), va="center")
     largest = 0
     for name in ("section 3", "section 6"):
         run, trajectories = runs[name], trained(results[name])

@@ -74,9 +74,10 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
 
     known = isinstance(loss, str) and loss in LOSSES
     require(known, f"loss must be one of {', '.join(map(repr, LOSSES))}, not {loss!r}", ValueError)
-    reach = f"it reaches from {y.min()} to {y.max()}"
-    probabilities = loss != "bce" or 0 <= y.min() <= y.max() <= 1
-    require(probabilities, f"y must lie in [0, 1] for bce, but {reach}", ValueError)
+    if loss == "bce":
+        lowest, highest = y.min(), y.max()
+        wanted = f"y must lie in [0, 1] for bce, but it reaches from {lowest} to {highest}"
+        require(0 <= lowest <= highest <= 1, wanted, ValueError)
     whole = isinstance(epochs, Integral) and epochs >= 0
     require(whole, f"epochs must be a whole number, 0 or more, not {epochs!r}", ValueError)
 

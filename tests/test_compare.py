@@ -271,7 +271,7 @@ def test_whatever_a_readers_trainer_does_is_a_line_and_the_program_goes_on(monke
         assert words in said, name
         wrong = "NOT EXPLAINED" in said or "Error: " in said
         assert wrong == (words != RIGHT), name
-        assert wrong == (f"\n{name}:\nThe comparison fails in 3 of 3 runs. In 'sect" in text), name
+        assert wrong == (f"\n{name}:\nNot as torch_optim in 3 of 3 runs. In 'sect" in text), name
     shown = {text.get_text() for text in figures["rounding"].legends[0].get_texts()}
     assert {"right", "lists", "tensors", "half"} < shown
     assert "none" not in shown
@@ -346,7 +346,7 @@ def test_the_summary_counts_what_differs():
         "Where losses or gradients differ: the parameters already differ.",
     ]
     results["pipeline, custom"]["mine"] = "ValueError: mine"
-    words = "The comparison fails in 1 of 2 runs. In 'pipeline, custom': ValueError: mine"
+    words = "Not as torch_optim in 1 of 2 runs. In 'pipeline, custom': ValueError: mine"
     assert compare.in_short(runs, results, "mine") == words
 
 

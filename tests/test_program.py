@@ -1,0 +1,52 @@
+"""What all programs share: they start by file name too, and end quietly when nobody reads on."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from manual_grad import program
+
+ROOT = Path(program.__file__).parents[1]
+ROOMS = "manual_grad", "lessons", "beyond"
+RUN_BUTTON = """
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+"""
+
+
+def test_each_program_finds_the_project_in_the_same_two_lines():
+    files = [file for room in ROOMS for file in (ROOT / room).glob("*.py")]
+    sources = {file: file.read_text(encoding="utf-8") for file in files}
+    programs = [file for file in files if "\n    program.run(" in sources[file]]
+    assert programs == [file for file in files if "__package__" in sources[file]]
+    for file in programs:
+        imports_ours = re.search(r"^from (manual_grad|lessons|beyond)", sources[file], re.MULTILINE)
+        assert RUN_BUTTON in sources[file][: imports_ours.start()], file
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells in another way that nobody reads")
+def test_a_program_started_elsewhere_ends_without_a_word_when_its_reader_has_gone(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does in the end
+    file = ROOT / "manual_grad/numpy_closed_form.py"
+    ended = subprocess.run(
+        [sys.executable, file], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_window_opens_only_where_there_is_a_display(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append("a window"))
+    canvas = plt.figure().canvas
+    program.show_figures()
+    assert shown == []
+    monkeypatch.setattr(type(canvas), "required_interactive_framework", "qt")
+    program.show_figures()
+    assert shown == ["a window"]
