@@ -1,8 +1,9 @@
 """Guess, then train: a window with the line and the loss surface side by side. Needs no torch.
 
 Drag the sliders of weight and bias. The line turns, and the point moves over the loss surface: both
-show the same two numbers. The buttons train from where you are, with the learning rate of the third
-slider. On the surface, "gradient" points uphill. "step" is what the next epoch does: the opposite
+show the same two numbers, up to the sliders' ends. The buttons train from where you are, with the
+learning rate of the third slider. The grey lines join points of equal loss. The gradient points
+uphill; it is drawn half as long as it is. "step" is what the next epoch does: the opposite
 direction, lr times the gradient's length. Another point or another loss begins a new path. Another
 learning rate goes on with the old one.
 
@@ -30,6 +31,7 @@ X = np.arange(0, 1, 0.02).astype(np.float32).reshape(-1, 1)[:40]  # the tutorial
 Y = TRUE_WEIGHT * X + TRUE_BIAS
 WEIGHTS, BIASES = (-0.2, 1.4), (-0.6, 1.2)  # the reach of the sliders and of the map
 EXPONENTS = -3, 0  # lr is 10 to the power of its slider
+SHORT = 0.05  # an arrow of this length hides under the point
 LEVELS = {"MAE": np.arange(0, 2.1, 0.1), "MSE": np.arange(0, 2.1, 0.1) ** 2}
 EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons train
 
@@ -59,6 +61,8 @@ class Explorer:
 
     def draw_map(self, axes):
         """Draw the right panel: both loss surfaces, the path, the gradient and the step."""
+        white = dict(fc="white", ec="none", pad=1, alpha=0.8)
+        offset = dict(textcoords="offset points", bbox=white)
         weights, biases = (np.linspace(*ends, 51, dtype=X.dtype) for ends in (WEIGHTS, BIASES))
         self.contours = {}
         for loss, levels in LEVELS.items():
@@ -68,18 +72,17 @@ class Explorer:
             self.contours[loss] = axes.contour(weights, biases, surface, **look)
         axes.plot(TRUE_WEIGHT, TRUE_BIAS, "k*", ms=18, label="true parameters")
         (self.walk,) = axes.plot([], [], ".-", color=ORANGE, lw=1.5)
-        (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black", label="the model")
+        (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black")
         look = dict(angles="xy", scale_units="xy", scale=1, width=0.009, zorder=3)
         self.arrows = axes.quiver(*np.zeros((4, 2)), color=["black", BLUE], **look)
-        white = dict(fc="white", ec="none", pad=1, alpha=0.8)
         self.names = [
-            axes.annotate(name, (0, 0), (0, 0), textcoords="offset points", color=color, bbox=white)
-            for name, color in (("gradient / 2", "black"), ("step", BLUE))
+            axes.annotate("", (0, 0), (0, 0), color=color, **offset) for color in ("black", BLUE)
         ]
         for name in self.names:
             name.set(ha="center", va="center")
-        axes.set(xlim=WEIGHTS, ylim=BIASES, xlabel="weight (no unit)", ylabel="bias (no unit)")
-        axes.legend(loc="upper right")
+        axes.set(xlim=WEIGHTS, ylim=BIASES, ylabel="bias (no unit)")
+        axes.set_xlabel("weight (no unit). Grey: lines of equal loss")
+        axes.legend(loc="lower right")  # where arrows rarely point
 
     def add_controls(self):
         """Add the sliders, the buttons and the choice of the loss."""
@@ -170,9 +173,10 @@ class Explorer:
             vectors = np.array([gradient / 2, -self.lr() * gradient])
             self.arrows.set_offsets([point, point])
             self.arrows.set_UVC(*vectors.T)
-            for name, vector, side in zip(self.names, vectors, (1, -1)):
+            for name, words, vector in zip(self.names, ("gradient / 2", "step"), vectors):
+                name.set_text(words if np.hypot(*vector) > SHORT else f"{words} (too short to see)")
                 name.xy = point + vector
-                name.set_position(side * 20 * np.sign(gradient))
+                name.set_position((0, np.copysign(20, vector[1])))
 
     def in_words(self, epoch):
         """Return three lines: where the model is, where the next step goes, how it went so far."""
