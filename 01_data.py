@@ -26,11 +26,12 @@ import torch
 from torch import nn  # "nn" is for neural network: its building blocks. Section 2 uses them.
 
 # A notebook shows the value of a cell's last expression by itself. A script must print it: pprint
-# ("pretty print") writes it as a notebook does.
+# ("pretty print") writes it almost as a notebook does.
 pprint(torch.__version__)
 
 # %% Features X and labels y
-# Known parameters. The model will have to find them by gradient descent.
+# Known parameters. The model will have to find them by gradient descent: in small steps against the
+# gradient, the slope of its error.
 weight = 0.7
 bias = 0.3
 

@@ -7,7 +7,7 @@
 # | --- | --- |
 # | `torch.nn` | what computational graphs (chains of computations) are built from |
 # | `nn.Module` | the base class of all models and layers; it collects the parameters inside |
-# | `nn.Parameter` | a tensor that a module learns; autograd computes its gradient |
+# | `nn.Parameter` | a tensor that a module learns; autograd differentiates: it finds the gradient |
 # | `forward()` | what a module computes from its input; every `nn.Module` defines it |
 # | `torch.optim` | optimizers: they change parameters by their gradients (section 3) |
 # | `torch.utils.data` | `Dataset` and `DataLoader` serve data in batches; 50 points need neither |
@@ -83,10 +83,9 @@ pprint(model_0.state_dict())
 
 # %% Predictions
 # model_0(X_test) runs forward() with x = X_test. `with` opens a context manager: what it switches
-# on ends with the indented block. inference_mode() records nothing for gradients, which predictions
-# don't need; that saves time and memory. Older code has torch.no_grad() here. It records nothing
-# either, but its results can be used in any later training. Those of inference_mode can't wherever
-# autograd would have to keep them ("cannot be saved for backward").
+# on ends with the indented block. inference_mode() records nothing for gradients: that saves time
+# and memory. Older code has torch.no_grad(). Its results can be used in later training; those of
+# inference_mode often can't ("cannot be saved for backward").
 with torch.inference_mode():
     y_preds = model_0(X_test)
 

@@ -36,7 +36,7 @@ X_test, y_test = X[train_split:], y[train_split:]
 pprint((len(X_train), len(y_train), len(X_test), len(y_test)))
 
 
-# %% Section 1's plot_predictions in short
+# %% Section 1's plot_predictions again
 # Default arguments are fixed when `def` runs: they stay on the CPU when X_train moves to a GPU.
 def plot_predictions(
     train_data=X_train,

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercises
 #
-# The tutorial's five exercises, solved twice. First comes a reader's solution, cell for cell, with
+# The tutorial's five exercises, solved twice. First comes yesnote's solution, cell for cell, with
 # `nn.Linear`. Then comes one with `nn.Parameter`, as the tutorial's author has it. Each is whole by
-# itself, and runs on any device.
+# itself, and runs on any device. The README's last section names both.
 
 # %% Imports
 from pathlib import Path

@@ -2,7 +2,8 @@
 # # The second tutorial: the training pipeline
 #
 # y = 2 x on four points, with MSE, in four cells. Each hands one more part of the work to PyTorch,
-# and each can be run alone.
+# and each can be run alone. They end at different w: rates and starts differ, and the last
+# two train a bias too.
 #
 # A pipeline has three parts. First the model: how many numbers go in and out, and what it computes.
 # Then a loss and an optimizer. Last a loop that predicts, differentiates and updates, until the fit
@@ -104,7 +105,7 @@ print(f"Prediction after training: f(5) = {forward(5):.3f}")
 import torch
 import torch.nn as nn
 
-# nn.Linear takes two dimensions: a row for each sample, a column for each feature.
+# nn.Linear takes a row for each sample, a column for each feature. One sample alone may be a row.
 X = torch.tensor([[1], [2], [3], [4]], dtype=torch.float32)
 Y = torch.tensor([[2], [4], [6], [8]], dtype=torch.float32)
 X_test = torch.tensor([5], dtype=torch.float32)

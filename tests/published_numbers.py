@@ -41,7 +41,7 @@ class Cell(NamedTuple):
     @property
     def repeats(self):
         """Tell whether it says earlier sections again, and is no cell of the document."""
-        return " in short" in self.title
+        return self.title.endswith((" in short", " again"))
 
 
 class Ran(NamedTuple):
