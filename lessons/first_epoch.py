@@ -160,10 +160,10 @@ def plot_surface(run):
         axis.clabel(axis.contour(weights, biases, height, levels, colors="0.5"), fontsize=14)
         axis.set(xlabel="weight (no unit)", ylabel="bias (no unit)", aspect="equal")
         axis.locator_params(nbins=5)
-    axes[0].set_title("The MAE over both parameters")
+    axes[0].set_title("The MAE: lines of equal loss")
     axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, fill=False, lw=2.5))
     axes[0].plot(TRUE_WEIGHT, TRUE_BIAS, "k*", markersize=20)
-    write(axes[0], "the right panel", center, (16, 10))
+    write(axes[0], "enlarged on the right", center, (16, 10))
     write(axes[0], "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, 16)).set(ha="center")
     axes[1].set_title("The first step goes against the gradient")
     for end, color, text in (
@@ -220,8 +220,11 @@ def print_nodes(run):
     """Print the graph from the loss back to the parameters."""
     print("\n# The graph of the loss (manual_grad/engine.py): each operation is a node")
     print("The loss is (weight * X + bias - y).abs().mean(). Read from the loss back.")
-    print(f"Of a node with {len(run.X)} elements, that of the last point is shown.\n")
-    head = ("node", "value", "gradient", "closed form", "", "largest diff.")
+    print(
+        f"Of a node with {len(run.X)} elements, that of the last point is shown. The difference is"
+    )
+    print("the largest, over all elements, of the engine's gradient from the closed form.\n")
+    head = ("node", "value", "gradient", "closed form:", "number", "difference")
     print("{:<12}{:>12}{:>12}  {:<17}{:>10}{:>15}".format(*head))
     for name, value, gradient, formula, closed_form in reversed(nodes(run)):
         numbers = last(value), last(gradient), formula, last(closed_form)

@@ -11,7 +11,7 @@ is measured before the step (state A), its test loss after it (state B): two dif
 Why it can't end. The MAE's gradient knows the residuals' signs, not their sizes. In section 6, all
 predictions are too high at A: every sign is 1, and the gradient is (mean of x, 1). All are too low
 at B, and the gradient is minus that. So A - lr (mean of x, 1) = B, and B + lr (mean of x, 1) = A.
-Both steps have the same length: the states lie lr * |(mean of x, 1)| apart.
+Both steps have the same length: the states lie lr times the length of (mean of x, 1) apart.
 
 The way out. A falling lr (a schedule) shrinks the jumps, and MSE's gradient fades by itself:
 schedules.py tells of both. Saves figures/limit_cycle.png.
@@ -166,6 +166,8 @@ def plot(run, trajectory, scheduled):
         whole.fill_between(epochs[1:], low, high, **look, lw=2.5, label=label)
     whole.text(330, 0.018, "bands: each epoch jumps\nfrom A to B or back")
     whole.text(20, 2e-7, "blocks: the same jumps,\nshorter as lr falls")
+    whole.text(20, 5e-8, "spikes: the line crosses the test data")
+    whole.text(20, 2e-8, "flat end: steps too small for float32")
     whole.set(ylim=(1e-8, 30))
     whole.set_title("Fixed learning rate: the jumps stay.\nFalling one: they shrink")
     for axes in (near, whole):

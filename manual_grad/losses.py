@@ -3,13 +3,15 @@
 Every function takes predictions and labels of the same shape, or raises ValueError. It returns a
 scalar value, or a gradient of that shape, in their dtype (float64 where one of the two is). Below,
 n is the number of predictions, L is the loss, and r_i = y_pred_i - y_i is the residual. Statistics
-books often write label minus prediction: the other sign.
+books often write label minus prediction: the other sign. dL/dy_pred_i says how much L changes, per
+unit, when prediction i alone changes a little.
 
     mae   L = 1/n sum_i |r_i|            dL/dy_pred_i = sign(r_i) / n       torch.nn.L1Loss
-          |r| has slope 1 for r > 0 and -1 for r < 0. At r = 0 it has a kink, where every slope from
-          -1 to 1 is a subgradient: the line through 0 with that slope lies below |r|. Like torch,
-          we take 0, which is sign(0). L is convex in the parameters, because |r| is convex and r is
-          linear in them. So its subgradients follow the chain rule too.
+          |r| has slope 1 for r > 0 and -1 for r < 0. At r = 0 it has a kink: there torch takes
+          slope 0, and so do we: sign(0) = 0. In theory every slope from -1 to 1 is a subgradient
+          there: the line through 0 with that slope lies nowhere above |r|. L is convex in the
+          parameters, because |r| is convex and r is linear in them. So its subgradients follow the
+          chain rule too.
 
     mse   L = 1/n sum_i r_i^2            dL/dy_pred_i = 2 r_i / n           torch.nn.MSELoss
 

@@ -2,8 +2,8 @@
 
 A closed-form gradient, or analytic gradient, is a formula. Nothing here differentiates: the
 derivative is worked out on paper, once. The model is y_pred_i = weight * x_i + bias. The loss L
-depends on the parameters through the predictions only. So by the chain rule each gradient is the
-loss's gradient times the model's, summed over the points:
+depends on the parameters through the predictions only. The chain rule: a parameter moves prediction
+i, and that moves L; the two slopes multiply, and all points' shares add up:
 
     dL/dweight = sum_i dL/dy_pred_i * dy_pred_i/dweight = sum_i dL/dy_pred_i * x_i
     dL/dbias   = sum_i dL/dy_pred_i * dy_pred_i/dbias   = sum_i dL/dy_pred_i
@@ -74,15 +74,15 @@ def main():
     trajectory = train(X_train, y_train, *START, loss="mae", lr=0.01, epochs=100)
 
     # As in the tutorial, an epoch's train loss is from before its step, its test loss from after.
-    print("\n# 3. Train model: losses")
+    print("\n# Section 3: losses")
     for epoch in range(0, 100, 10):
         y_pred = trajectory.weight[epoch] * X_test + trajectory.bias[epoch]
         train_loss, test_loss = trajectory.loss[epoch].item(), mae(y_pred, y_test).item()
         print(f"Epoch: {epoch} | MAE Train Loss: {train_loss} | MAE Test Loss: {test_loss}")
 
-    print("\n# 3. Train model: learned parameters")
+    print("\n# Section 3: learned parameters")
     print(f"weight: {trajectory.weight[-1]}, bias: {trajectory.bias[-1]}")
-    print("\n# 3. Train model: true parameters")
+    print("\n# Section 3: true parameters")
     print(f"weight: {true_weight}, bias: {true_bias}")
     print("\n# Last digits")
     print("The last digits of a loss may differ from the tutorial's. NumPy rounds some values of X")

@@ -118,7 +118,7 @@ def test_the_printed_columns_follow_from_each_other_and_their_means_are_the_numb
 
 
 def test_the_graph_has_torchs_value_and_gradient_at_each_node_and_shows_the_last(ran):
-    printed = rows(ran[first_epoch].text, "# The graph", 5, 7)[::-1]
+    printed = rows(ran[first_epoch].text, "# The graph", 6, 7)[::-1]
     (axes,) = ran[first_epoch].figures["first_epoch_graph"].axes
     drawn = [text.get_text() for text in axes.texts]
     for run in (ZEROS, LATER, RUN):
