@@ -135,8 +135,8 @@ def exercise_5(mine):
     }
     yield "find_cycle", mine.find_cycle(states), (first, period), 0, mistakes
     states = [(0, 0), *[(1, 0), (1, 1), (2, 1)] * 3]
-    name, constant = f"find_cycle of {states[:5]} ...", {"section 6's again": (first, period)}
-    yield name, mine.find_cycle(states), (1, 3), 0, constant, ". Compare weight and bias"
+    name, again = f"find_cycle of {states[:5]} ...", {"section 6's cycle again": (first, period)}
+    yield name, mine.find_cycle(states), (1, 3), 0, again, ". Compare weight and bias"
 
 
 def exercise_6(mine):

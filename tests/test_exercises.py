@@ -87,7 +87,7 @@ MISTAKES = [
     (3, "1e-5", "0", "mine.py, line 3: ZeroDivisionError"),
     (4, "2 *", "-2 *", "gradient: its sign is wrong"),
     (4, " / len(y)\n", "\n", "gradient: the loss is a mean"),
-    (5, "seen[state], epoch - seen[state]", "115, 2", "section 6's again"),
+    (5, "seen[state], epoch - seen[state]", "115, 2", "section 6's cycle again"),
     (5, "return seen[state],", "return epoch,", "the state after that epoch has been there before"),
     (5, "in enumerate(states)", "in enumerate([s for s, _ in states])", "Compare weight and bias"),
     (5, "seen[state], epoch - seen[state]", "120, 10", "so says the table"),
