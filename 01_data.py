@@ -26,7 +26,7 @@ import torch
 from torch import nn  # "nn" is for neural network: its building blocks. Section 2 uses them.
 
 # A notebook shows the value of a cell's last expression by itself. A script must print it: pprint
-# ("pretty print") writes it almost as a notebook does.
+# ("pretty print") writes it almost as a notebook does. The tutorial has '2.2.1+cu121' here.
 pprint(torch.__version__)
 
 # %% Features X and labels y
@@ -53,7 +53,7 @@ pprint((X[:10], y[:10]))
 #   validation set   10-20 %    often     to choose settings: the mock exam
 #   test set         10-20 %    always    to judge the model on unseen data: the real exam
 # The test set stays apart. It tells how well the model generalizes, which means: predicts what it
-# has not learned from. No setting is chosen here, so two parts are enough.
+# has not learned from. No setting is tuned here, so two parts are enough.
 train_split = int(0.8 * len(X))  # 80 % for training, 20 % for testing
 X_train, y_train = X[:train_split], y[:train_split]
 X_test, y_test = X[train_split:], y[train_split:]
@@ -62,8 +62,8 @@ pprint((len(X_train), len(y_train), len(X_test), len(y_test)))
 
 
 # %% A function that draws the data
-# The tutorial's function with its default arguments. Its look differs: three markers, because its
-# three colours are one grey in print, and labelled axes.
+# The tutorial's function with its default arguments. Its look differs: labelled axes, and three
+# markers, because two of its colours are one grey in print.
 def plot_predictions(
     train_data=X_train,
     train_labels=y_train,

@@ -56,8 +56,8 @@ class LinearRegressionModel(nn.Module):  # almost everything in PyTorch is an nn
         super().__init__()
         # The start is random; training moves it towards values that fit the data. torch.float is
         # float32, PyTorch's default. requires_grad=True, also a default here, asks for gradients.
-        # To start smaller, write nn.Parameter(0.5 * torch.randn(1)). nn.Parameter(...) * 0.5 is no
-        # parameter but a product: parameters() leaves it out, and the second backward() fails.
+        # nn.Parameter(...) * 0.5 would be no parameter but a product, which nothing trains. Write
+        # nn.Parameter(0.5 * torch.randn(1)).
         self.weights = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
         self.bias = nn.Parameter(torch.randn(1, dtype=torch.float), requires_grad=True)
 
@@ -68,7 +68,7 @@ class LinearRegressionModel(nn.Module):  # almost everything in PyTorch is an nn
 
 # %% Its parameters
 # The seed fixes the random numbers, and they are drawn in the order of the statements. So a second
-# model after the same seed, or a class with bias above weights, starts from other values.
+# model without a new manual_seed(42), or a class with bias above weights, starts from other values.
 torch.manual_seed(42)
 
 model_0 = LinearRegressionModel()
@@ -77,8 +77,9 @@ model_0 = LinearRegressionModel()
 pprint(list(model_0.parameters()))
 
 # %% Its parameters by name
-# The state_dict is all that the model knows. It is no copy: what is printed later is what the model
-# has learned by then. copy.deepcopy(model_0.state_dict()) keeps the values of this moment.
+# The state_dict is all that the model knows. It is no copy: kept in a variable, it changes as the
+# model learns. copy.deepcopy(model_0.state_dict()) keeps the values of this moment. (Python 3.12
+# and later print an OrderedDict as {...: ...}.)
 pprint(model_0.state_dict())
 
 # %% Predictions
@@ -101,6 +102,7 @@ Path("figures").mkdir(exist_ok=True)  # the tutorial saves beside the notebook
 plt.savefig("figures/02_model_untrained_predictions.png")
 
 # %% How far off they are
-# All ten are too low, by about a half. This is the negative of the residual, y_preds - y_test.
+# All ten are too low, by about a half. Statistics calls y - y_pred the residual; the README and
+# lessons/ mean y_pred - y by it, whose sign is that of the gradient.
 pprint(y_test - y_preds)
 plt.show()  # a window, where there is a screen; the script ends when you close it

@@ -76,7 +76,8 @@ for epoch in range(epochs):
     loss = loss_fn(y_pred, y_train)
 
     # 3. Zero gradients: backward() adds to what is there, so the last epoch's must go first. This
-    #    line may stand anywhere between the last step() and the next backward().
+    #    line may stand anywhere between step() and the next backward(). The tutorial says "before
+    #    step()": after backward(), it would delete the new gradients.
     optimizer.zero_grad()
 
     # 4. Backpropagation: for each parameter, how the loss changes with it (its gradient). It goes
@@ -100,7 +101,8 @@ for epoch in range(epochs):
 
         # 3. Other metrics, where there are any: accuracy for a classifier, for example
 
-        # `loss` is from before the step, `test_loss` from after it: two models in one row.
+        # Every tenth epoch, up to 90, is printed and kept for the plot. `loss` is from before the
+        # step, `test_loss` from after it: two models in one row.
         # .item() takes the number out of the tensor. The tutorial's .detach().numpy() fails on a
         # GPU. `loss` itself in the list fails only in the plot below: it requires a gradient.
         if epoch % 10 == 0:
@@ -110,8 +112,8 @@ for epoch in range(epochs):
             print(f"Epoch: {epoch} | MAE Train Loss: {loss} | MAE Test Loss: {test_loss}")
 
 # %% The loss curves
-# Both go down: step by step, the optimizer has moved the line towards the points. The look differs
-# from the tutorial's: it swaps the two axis labels. Here the y axis starts at 0, the best loss, and
+# Both go down: step by step, the optimizer has moved the line towards the points. The look differs.
+# The tutorial's notebook swaps the two axis labels. Here the y axis starts at 0, the best loss, and
 # markers and dashes tell the curves apart without colour.
 plt.rc("font", size=14)
 plt.figure(figsize=(10, 7), layout="constrained")
@@ -127,8 +129,8 @@ plt.savefig("figures/03_train_loss_curves.png")
 
 # %% The learned parameters
 # Close, but not all the way. That is often good enough, and with real data nobody knows the
-# original values. More epochs help: try epochs = 200. Another seed in the first cell starts
-# elsewhere, and can end closer or farther: try a few.
+# original values. More epochs help for a while: try 200, then 300. Another seed in the first cell
+# starts elsewhere, and can end closer or farther: try a few.
 print("The model learned the following values for weight and bias: ")
 print(model_0.state_dict())
 print("\nAnd the original values for weights and bias are: ")

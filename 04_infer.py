@@ -89,7 +89,8 @@ plot_predictions(predictions=y_preds)
 
 # Not in the tutorial: the model's line over all X. Without it, the model looks too low everywhere.
 # It is too high on the left: the weight is still too small, and the bias too large.
-plt.plot(X, model_0(X).detach(), ls="--", c="#D55E00", label="The model's line")
+with torch.inference_mode():
+    plt.plot(X, model_0(X), ls="--", c="#D55E00", label="The model's line")
 plt.legend(prop={"size": 14})
 
 Path("figures").mkdir(exist_ok=True)  # the tutorial saves beside the notebook

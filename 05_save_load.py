@@ -8,8 +8,8 @@
 # | `load_state_dict` | copies parameters from a dictionary into a model, by their names |
 #
 # Save the state_dict, the parameters by name, and not the whole model. A pickled model holds no
-# class, only the class's module and name. The file may move, but the name may not change: code that
-# is rearranged can't load it.
+# class, only the class's module and name. The file may move. The class may not be renamed, or move
+# to another module.
 
 # %% Sections 1 to 4 in short
 from pprint import pprint

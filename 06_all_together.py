@@ -175,7 +175,8 @@ torch.save(obj=model_1.state_dict(), f=MODEL_SAVE_PATH)
 
 # %% Load it
 # A file remembers its tensors' device. map_location, which the tutorial lacks, puts them on this
-# machine's: a file from a GPU could not be loaded without one. weights_only as in section 5.
+# machine's. Without it, a computer without a GPU can't load a GPU's file. weights_only is section
+# 5's.
 loaded_model_1 = LinearRegressionModelV2()
 
 loaded_model_1.load_state_dict(torch.load(MODEL_SAVE_PATH, map_location=device, weights_only=True))

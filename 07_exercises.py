@@ -3,7 +3,7 @@
 #
 # The tutorial's five exercises, solved twice. First comes yesnote's solution, cell for cell, with
 # `nn.Linear`. Then comes one with `nn.Parameter`, as the tutorial's author has it. Each is whole by
-# itself, and runs on any device. The README's last section names both.
+# itself, and device-agnostic, as the exercises ask. The README's last section names both.
 
 # %% Imports
 from pathlib import Path
@@ -92,6 +92,7 @@ model_1 = LinearRegressionModel()
 pprint(model_1.state_dict())
 
 # %% Its device
+# yesnote's run had a GPU. There the next outputs also say device='cuda:0'.
 pprint(next(model_1.parameters()).device)
 
 # %% The model to the device
@@ -192,6 +193,8 @@ pprint(loaded_y_preds == y_preds)
 
 # %% [markdown]
 # # The author's way: nn.Parameter
+#
+# Model and numbers are the author's. The cells are arranged like those above.
 
 # %% nn.Parameter: imports and device
 from pathlib import Path

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # The second tutorial: the training pipeline
 #
-# y = 2 x on four points, with MSE, in four cells. Each hands one more part of the work to PyTorch,
-# and each can be run alone. They end at different w: rates and starts differ, and the last
-# two train a bias too.
+# y = 2 x on four points, with MSE, in four cells that can each be run alone. PyTorch finds the
+# gradients in the first; the second leaves it the loss and the update too, the third the model as
+# well. The fourth puts that model in a class. The first two reach w = 2.000. The last two also
+# train a bias, and have not arrived after 100 epochs.
 #
 # A pipeline has three parts. First the model: how many numbers go in and out, and what it computes.
 # Then a loss and an optimizer. Last a loop that predicts, differentiates and updates, until the fit
@@ -46,8 +47,8 @@ for epoch in range(n_iters):
 
     # 5. Gradient descent. The update is no part of the model, so autograd must not record it. It
     #    stops otherwise ("a leaf Variable that requires grad is being used in an in-place
-    #    operation"). -= changes w in place. `w = w - ...` would make a new tensor that doesn't
-    #    require a gradient, and the next backward() would stop.
+    #    operation"). -= changes w in place. `w = w - ...` would make a new tensor, whose grad is
+    #    None: the line after it would stop.
     with torch.no_grad():
         w -= w.grad * learning_rate
 
@@ -115,10 +116,8 @@ input_size = n_features
 output_size = n_features
 model = nn.Linear(input_size, output_size)
 
-# The tutorial set no seed here or in the next cell, so its random starts are lost. Its printed
-# losses still tell where it began. Under MSE the loss of epoch k is a sum of two terms that shrink
-# by constant factors. Least squares gives their sizes, f(5) before training their signs. A search
-# of the float32 numbers nearby finds several starts, within 3 steps, that print these digits.
+# The tutorial set no seed here or in the next cell, so its random starts are lost. From these
+# numbers the same digits come out; docs/testing.md tells how they were found.
 with torch.no_grad():
     model.weight.fill_(0.20527294278144836)
     model.bias.fill_(0.8670080900192261)
@@ -138,7 +137,7 @@ for epoch in range(n_iters):
     # 2. Loss
     l = loss(Y, y_pred)
 
-    # 4. Backpropagation: dl/dw, into w.grad
+    # 4. Backpropagation: into model.weight.grad and model.bias.grad
     l.backward()
 
     # 5. Gradient descent
@@ -196,7 +195,7 @@ for epoch in range(n_iters):
     # 2. Loss
     l = loss(Y, y_pred)
 
-    # 4. Backpropagation: dl/dw, into w.grad
+    # 4. Backpropagation: into model.lin.weight.grad and model.lin.bias.grad
     l.backward()
 
     # 5. Gradient descent
