@@ -9,15 +9,15 @@ to y_pred, an array of that shape. Labels go first if the parameters' names say 
 `loss(y_true, y_pred)`. A `gradient()` without parameters may use what `loss` has just stored. The
 exit status is 2 if the file can't be checked.
 
-Predictions lie between -3 and 3. If the loss isn't defined all over that range, or doesn't change,
-a smaller one is tried. Labels are real; a few are 0 or 1, -1 or 1, or far from the prediction. Is
-the loss made for two classes, a gradient may be right for labels 0 and 1 alone, or -1 and 1. The
-verdict says what was tried.
+The check tries several kinds of labels, each with the widest range of predictions that the loss is
+made for. The gradient must be right for all of them. One exception: if the loss is made for
+classes, a gradient may be right for the labels of classes alone, such as 0 and 1.
 """
 
 import functools
 import inspect
 import math
+import re
 import runpy
 import sys
 import time
@@ -31,18 +31,22 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 
 from manual_grad import program
-from manual_grad.losses import LOSSES, sigmoid
+from manual_grad.losses import LOSSES
 
-RANGES = (-3, 3), (0.05, 3), (0.05, 0.95)  # of predictions: the last is for probabilities
-# Kinds of labels. FAR: from the prediction. ONE_HOT: for a softmax over all predictions.
-REAL, SIGNS, BINARY, FAR = "0.05..0.95", "-1 or 1", "0 or 1", "4..8 away"
-ONE_HOT = "all 0 but one"
-KINDS = REAL, SIGNS, BINARY, ONE_HOT
+REAL, FAR = "0.05 to 0.95", "1 to 8 away from the prediction"  # kinds of labels
+BINARY, SIGNS, ONE_HOT = CLASSES = "0 or 1", "-1 or 1", "a single 1, else 0"
+TRIALS = (  # ranges of predictions, and the labels to try with them
+    ((-3, 3), (REAL, FAR, BINARY, SIGNS, ONE_HOT)),
+    ((0.05, 3), (REAL, FAR, BINARY)),  # positive numbers
+    ((0.05, 0.95), (REAL, BINARY)),  # probabilities
+    ((0.05, 0.95), (SIGNS,)),
+)
 SIZES = 12, 19  # two numbers of points n, so that a factor n is not mistaken for 12
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
 SHARP = 1e-2  # of a point's own slope: a point is seen if its slope is known that well, or ...
 FLAT = 1e-5  # ... of the smallest slope so seen, if its own slope is about 0
-SEEN = 2 / 3  # of a set of points: if fewer are seen, the set can't be checked
+SEEN = 2 / 3  # of the points: if fewer are seen, the loss is not checked with them
+RIGHT = "is the derivative of the loss"
 PATIENCE = 2  # seconds without a word
 
 # A function may carry 1000 roundings, each of 2^-53 of its size. A central difference divides them
@@ -51,13 +55,14 @@ PATIENCE = 2  # seconds without a word
 STEP = 2.0**-14
 ROUNDING = 1000 * 2.0**-53
 
-# Does a parameter's name sound like predictions (> 0) or labels (< 0)? First the whole name, then
-# the sum over its parts: "expected_output" is a label, "predicted_label" a prediction.
-NAMES = dict.fromkeys("afhopsxz", 1) | {"q": 2, "yp": 2, "y": -1, "d": -1, "t": -2, "gt": -2}
-PARTS = dict.fromkeys(("pred", "hat", "estim"), 3)
-PARTS |= dict.fromkeys(("out", "logit", "prob", "score", "activ", "input"), 1)
-PARTS |= dict.fromkeys(("true", "truth", "target", "label", "actual", "expect", "desired"), -2)
-PARTS |= dict.fromkeys(("observed", "real", "ground"), -2)
+# Parameters' names, the surest first: how much they sound like predictions (> 0) or labels (< 0).
+NAMES = {
+    "pred|hat|estim|^yp$|^q$": 2,
+    "true|truth|target|label|actual|expect|desired|observed|real|ground|^t$|^gt$": -2,
+    "out|logit|prob|score|activ|input|^[afhopsxz]$": 1,
+    "^[dy]$": -1,
+    "": 0,
+}
 
 
 def slopes(function, x, h):
@@ -92,7 +97,6 @@ def derivative(function, x):
     return central, room + jump / 2, jump / 2 > room
 
 
-@functools.cache
 def points(n, limits, labels):
     """Return n predictions and labels of shape (n, 1), two of them equal if they may be.
 
@@ -100,33 +104,34 @@ def points(n, limits, labels):
     """
     rng = np.random.default_rng(n)
     y_pred, real = rng.uniform(*limits, (n, 1)), rng.uniform(0.05, 0.95, (n, 1))
-    side = np.resize([1, -1 if limits[0] < 0 else 1], (n, 1))
+    if limits[0] < 0:
+        y_pred[2] = 0
     y = {
         REAL: real,
+        FAR: y_pred + np.resize([1, np.sign(limits[0])], (n, 1)) * np.linspace(1, 8, n)[:, None],
         SIGNS: np.resize([-1, 1], (n, 1)),
-        BINARY: np.resize([0, 1], (n, 1)),
         ONE_HOT: np.eye(n)[:, 1:2],
-        FAR: y_pred + side * (4 + 4 * real),
+        BINARY: np.resize([0, 1], (n, 1)),
     }[labels]
     if labels != FAR:
         y_pred[:2] = np.clip(y[:2], *limits)
-    if labels == REAL and limits[0] < 0:
-        y_pred[2] = 0
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
 
 def labels_first(function):
     """Say if the parameters' names want the labels first; None if they don't tell."""
     try:
-        names = [name.lower().strip("_") for name in inspect.signature(function).parameters][:2]
-        parts = [sum(PARTS[part] for part in PARTS if part in name) for name in names]
-        first, second = map(NAMES.get, names, parts)
+        names = [name.lower().strip("_") for name in inspect.signature(function).parameters]
+        first, second = (
+            next(score for pattern, score in NAMES.items() if re.search(pattern, name))
+            for name in names[:2]
+        )
     except (TypeError, ValueError):  # a built-in function without names, or fewer than two
         return None
     return None if first == second else first < second
 
 
-def calling(function, name, swap):
+def calling(function, swap):
     """Return `function` as a function of (y_pred, y).
 
     Each call gets copies, so that a function may work in place.
@@ -140,12 +145,7 @@ def calling(function, name, swap):
 
     def call(y_pred, y):
         data = y_pred.copy(), y.copy()
-        try:
-            return function(*(data[::-1] if swap else data))
-        except TypeError as error:
-            if error.__traceback__.tb_next is None:  # the call itself failed, nothing inside it
-                raise TypeError(f"{error}: it is called as {name}(y_pred, y)") from None
-            raise
+        return function(*(data[::-1] if swap else data))
 
     return call
 
@@ -153,11 +153,14 @@ def calling(function, name, swap):
 def number(loss, y_pred, y):
     """Return loss(y_pred, y) as a float. Raises ValueError unless it is one finite number."""
     value = loss(y_pred, y)
-    shape = value.shape if hasattr(value, "shape") else np.shape(value)
-    if value is None or math.prod(shape) != 1:
-        got = "None" if value is None else f"shape {tuple(shape)}"
-        raise ValueError(f"loss returns {got}, but must return one number")
-    value = float(value.item() if hasattr(value, "item") else np.asarray(value).item())
+    if not hasattr(value, "item"):
+        value = np.asarray(value)  # a float, or a list of one
+    if value.dtype == object or math.prod(value.shape) != 1:
+        raise ValueError(
+            f"loss returns {value if value.dtype == object else f'shape {tuple(value.shape)}'}, "
+            f"but must return one number"
+        )
+    value = float(value.item())
     if not np.isfinite(value):
         raise ValueError(f"loss is {value}, but must be finite if all y_pred and y lie in 0..1")
     return value
@@ -177,13 +180,12 @@ def column(gradient, loss, y_pred, y):
 
 
 class Points(NamedTuple):
-    """Test points: columns of shape (N,). They come in sets, each with its own number n."""
+    """Test points: columns of shape (N,). Some are of a set of n = 12, the others of n = 19."""
 
     n: np.ndarray
     y_pred: np.ndarray
     y: np.ndarray
     slope: np.ndarray  # the derivative of the loss, by differences
-    room: np.ndarray  # how far off it may be
     kink: np.ndarray  # True where the loss has a corner
     seen: np.ndarray  # True where the slope is known well enough to judge
     allowed: np.ndarray  # how far the gradient may be from the slope
@@ -192,84 +194,62 @@ class Points(NamedTuple):
 
     @property
     def wrong(self):
-        return ~(abs(self.ours - self.slope) <= self.allowed)  # nan is wrong
+        return self.seen & ~(abs(self.ours - self.slope) <= self.allowed)  # nan is wrong
 
     def some(self, which):
         return Points(*(column[which] for column in self))
 
 
-def measure(loss, gradient, y_pred, y, smallest=None):
-    """Return one set of Points, and the smallest slope that is seen sharply.
-
-    Raises ValueError if differences can't see the slopes. `smallest` is that of another set.
-    """
-    slope, room, kink = derivative(lambda moved: number(loss, moved, y), y_pred)
-    sharp = ~kink & (room < SHARP * abs(slope))
-    sizes = abs(slope[sharp])
-    if smallest is None:
-        if not sizes.size:
-            raise ValueError("loss doesn't change with the predictions, or is too rough to check")
-        smallest = sizes.min()
-    smooth = sharp | ~kink & (room <= FLAT * smallest)
-    if smooth.mean() < SEEN:
-        raise ValueError(
-            f"loss is too rough to check: differences show its slope at {smooth.sum()} of {y.size} "
-            f"points only"
-        )
-    typical = np.median(sizes) if sizes.size else smallest
-    allowed = room + DIGITS * (abs(slope) + typical)
-    ours = column(gradient, loss, y_pred, y)
-    relabelled = column(gradient, loss, y_pred, np.roll(y, 1, axis=0))
-    n, seen = np.full(y.shape, y.size), smooth | kink
-    columns = n, y_pred, y, slope, room, kink, seen, allowed, ours, relabelled
-    return Points(*map(np.ravel, columns)), smallest
+def join(sets):
+    """Return several Points as one."""
+    return Points(*map(np.concatenate, zip(*sets)))
 
 
-def changes(loss, gradient, limits, labels):
-    """Say if loss changes with predictions below 0, and with those above 1, as far as there are.
+def measure(loss, gradient, limits, labels):
+    """Return Points with these labels. Raises ValueError if differences can't see the slopes."""
+    sets = []
+    for size in SIZES:
+        y_pred, y = points(size, limits, labels)
+        slope, room, kink = derivative(lambda moved, y=y: number(loss, moved, y), y_pred)
+        sharp = ~kink & (room < SHARP * abs(slope))
+        sizes = abs(slope[sharp])
+        smooth = sharp | ~kink & (room <= FLAT * sizes.min(initial=np.inf))
+        if not sizes.size or smooth.mean() < SEEN:
+            raise ValueError(
+                f"loss doesn't change with the predictions, or is too rough to check: differences "
+                f"show its slope at {sharp.sum()} of {size} points only"
+            )
+        allowed = room + DIGITS * (abs(slope) + np.median(sizes))
+        ours = column(gradient, loss, y_pred, y)
+        relabelled = column(gradient, loss, y_pred, np.roll(y, 1, axis=0))
+        n, seen = np.full(y.shape, size), smooth | kink
+        columns = n, y_pred, y, slope, kink, seen, allowed, ours, relabelled
+        sets.append(Points(*map(np.ravel, columns)))
+    return join(sets)
 
-    None: it is singular at 0 or 1, like log(p), where each halving of p makes the same change. So
-    predictions beyond make no sense. Raises ValueError for a loss in float32, and what the two
-    functions raise.
+
+def ends_that_matter(loss, limits, labels):
+    """Say if predictions below 0, and those above 1, make a difference for these labels.
+
+    They don't if they change nothing, as behind a clip. Nor is loss made for them if it has a
+    logarithm at 0 or 1: each time all predictions come nearer by half, it changes by the same.
     """
     y_pred, y = points(max(SIZES), limits, labels)
-    column(gradient, loss, y_pred, y)
-    here, steps = number(loss, y_pred, y), np.random.default_rng(0).uniform(1, 2, y.shape)
-    if number(loss, y_pred + 2.0**-36 * steps * (y_pred != 0), y) == here:
+    here, moves = number(loss, y_pred, y), np.random.default_rng(0).uniform(1, 2, y.shape)
+    if number(loss, y_pred * (1 + 2.0**-36 * moves), y) == here:
         raise ValueError(
-            "loss must be computed in float64, and not be rounded: it doesn't change when "
-            "predictions change by 1e-11"
+            "loss doesn't change when predictions change by 1e-11: it must depend on them, be "
+            "computed in float64, and not be rounded"
         )
-    changed = []
-    for end, inwards, beyond in (0, 1, y_pred < 0), (1, -1, y_pred > 1):
-        if beyond.any():
-            values = [number(loss, end + inwards * steps / 2.0**k, y) for k in (2, 3, 4, 5, 9, 10)]
-            halvings = abs(np.diff(values))
-            if halvings[-1] > 0.1 * halvings[:3].max() + 1e-9 * abs(here):
-                return None
-            changed.append(number(loss, y_pred + STEP * steps * beyond, y) != here)
-    return changed
-
-
-def find_ranges(loss, gradient):
-    """Return the widest of RANGES that loss and gradient are made for, and the narrower ones.
-
-    Raises what they raise, or ValueError, if there is none.
-    """
-    error = ValueError("loss doesn't change with the predictions")
-    for i, limits in enumerate(RANGES):
-        changed = []
-        for labels in KINDS:
-            try:
-                changed.append(changes(loss, gradient, limits, labels))
-            except Exception as caught:
-                error = caught
-                continue
-            if changed[-1] is None:
-                break
-            if np.any(changed, axis=0).all():
-                return RANGES[i:]
-    raise error
+    matter = []
+    for end, beyond in (0, y_pred < 0), (1, y_pred > 1):
+        nearer = [number(loss, end + (y_pred - end) / 2.0**k, y) for k in range(3, 12)]
+        changes = abs(np.diff(nearer))
+        if beyond.any() and changes[-1] > 0.1 * changes.max() + 1e-9 * abs(here):
+            return np.array([False, False])
+        changed = number(loss, y_pred + STEP * moves * beyond, y) != here
+        matter.append(changed or not beyond.any())
+    return np.array(matter)
 
 
 def has_softmax(loss, limits):
@@ -278,147 +258,115 @@ def has_softmax(loss, limits):
     return np.isclose(number(loss, y_pred + 1, y), number(loss, y_pred, y))
 
 
-def sample(loss, gradient, limits, labels):
-    """Return Points with these labels, and the kinds of labels that are among them.
+def try_labels(loss, gradient):
+    """Return the first range that loss is made for, and Points for each kind of labels it takes.
 
-    Some other labels go with the real ones, where loss and gradient allow them. They are sets of
-    their own, because one huge slope blinds a whole set.
+    Raises what hinders the last kind if there is none.
     """
-    sets, smallest = zip(*(measure(loss, gradient, *points(n, limits, labels)) for n in SIZES))
-    sets, kinds = list(sets), [labels]
-    others = [(8, BINARY)] + [(9, SIGNS)] * (limits[0] < 0) + [(7, FAR)] * (limits[1] > 1)
-    for n, other in others if labels == REAL else ():
-        try:
-            sets.append(measure(loss, gradient, *points(n, limits, other), min(smallest))[0])
-            kinds.append(other)
-        except Exception:  # the loss isn't made for these labels
-            continue
-    return Points(*map(np.concatenate, zip(*sets))), kinds
+    for limits, kinds in TRIALS:
+        tried, matter = {}, False
+        for labels in kinds:
+            try:
+                matter |= labels != FAR and ends_that_matter(loss, limits, labels)
+                if labels != ONE_HOT or has_softmax(loss, limits):
+                    tried[labels] = measure(loss, gradient, limits, labels)
+            except Exception as caught:
+                error = caught
+        if tried.keys() - {FAR} and np.all(matter):
+            return limits, tried
+    raise error
 
 
-def labels_excuse(points, limits):
-    """Say if a gradient that is wrong here may be right for other labels, those of two classes."""
-    p = points.some(points.seen)
-    usual = p.some(np.isin(p.n, SIZES))
-    if not usual.wrong.any() or np.array_equal(p.ours, p.relabelled):
-        return False
-    if name_factor(p) or in_another_order(points):
-        return False
-    # A loss of real labels is smallest where y_pred = y: it falls before and rises behind. So does
-    # a loss of probabilities, but its labels are mostly 0 and 1.
-    side = np.sign(usual.y_pred - usual.y)
-    both = all((usual.slope * s > usual.room)[side == s].any() for s in (-1, 1))
-    return limits[1] <= 1 or not both or (usual.slope * side < -usual.room).any()
+def is_for_classes(limits, points):
+    """Say if a loss may be made for classes, by its Points for real labels.
+
+    A loss for real labels rises as y_pred goes away from y. One of probabilities may do so too.
+    """
+    away = np.sign(points.y_pred - points.y)
+    falls, rises = points.slope * away < -points.allowed, points.slope > points.allowed
+    return limits[1] <= 1 or falls.any() or not rises[away > 0].any()
 
 
-# How a gradient may be wrong. First: what it was multiplied by. `p` are Points.
+# How a gradient may be wrong. First: what it was multiplied by.
 FACTORS = {
     "": lambda p: 1,
     "is twice as large as it should be": lambda p: 2,
     "is half as large as it should be": lambda p: 1 / 2,
     "is n times as large as it should be: is 1/n missing?": lambda p: p.n,
     "is 1/n of what it should be: is it divided by n once too often?": lambda p: 1 / p.n,
-    "is n/2 times as large as it should be: is 2/n missing?": lambda p: p.n / 2,
-    "is divided by n - 1, and not by n": lambda p: p.n / (p.n - 1),
     "is multiplied by y_pred: is it the gradient for a weight?": lambda p: p.y_pred,
     "is multiplied by y_pred (1 - y_pred): is it the gradient for the logit?": (
         lambda p: p.y_pred * (1 - p.y_pred)
     ),
-    "is multiplied by the slope of the sigmoid once too often": (
-        lambda p: sigmoid(p.y_pred) * sigmoid(-p.y_pred)
-    ),
-    "is not multiplied by the slope of the sigmoid: is it the gradient for the probability?": (
-        lambda p: 1 / (sigmoid(p.y_pred) * sigmoid(-p.y_pred))
+}
+# Then: where it is wrong, if it is right everywhere else.
+PLACES = {
+    "y_pred = y": lambda p: p.y_pred == p.y,
+    "y_pred < y": lambda p: p.y_pred < p.y,
+    "y_pred > y": lambda p: p.y_pred > p.y,
+    "y_pred = 0": lambda p: p.y_pred == 0,
+    "y_pred < 0": lambda p: p.y_pred < 0,
+    "y_pred > 0": lambda p: p.y_pred > 0,
+    "y < 0": lambda p: p.y < 0,
+    "|y_pred - y| is large": lambda p: abs(p.y_pred - p.y) >= abs(p.y_pred - p.y)[p.wrong].min(),
+    "y_pred and y_pred - y differ in sign: is - y missing?": (
+        lambda p: np.sign(p.y_pred) != np.sign(p.y_pred - p.y)
     ),
 }
-# Then: what else can be said of it.
-MISTAKES = {
-    "does not depend on y: is - y missing?": lambda p: np.array_equal(p.ours, p.relabelled),
-    "is one number for all predictions: is it the gradient for a weight?": (
-        lambda p: all(np.ptp(p.ours[p.n == n]) == 0 for n in p.n)
-    ),
-    "is right except at a kink, a corner of the loss": lambda p: p.kink[p.wrong].all(),
-    "is right except where y_pred = y": lambda p: only_where(p, p.y_pred == p.y),
-    "is right except where y_pred < y": lambda p: only_where(p, p.y_pred < p.y),
-    "is right except where y_pred > y": lambda p: only_where(p, p.y_pred > p.y),
-    "is right except where y_pred = 0": lambda p: only_where(p, p.y_pred == 0),
-    "is right except where y_pred < 0": lambda p: only_where(p, p.y_pred < 0),
-    "is right except where y_pred > 0": lambda p: only_where(p, p.y_pred > 0),
-    "is right except where y_pred and y_pred - y differ in sign: is - y missing?": (
-        lambda p: only_where(p, np.sign(p.y_pred) != np.sign(p.y_pred - p.y))
-    ),
-    "is right except where y = 0": lambda p: only_where(p, p.y == 0),
-    "is right except where y = 1": lambda p: only_where(p, p.y == 1),
-    "is right except where y < 0": lambda p: only_where(p, p.y < 0),
-    "is right except where |y_pred - y| is large": lambda p: only_large_residuals(p),
-    "is right to three digits: does a small constant differ?": (
-        lambda p: (abs(p.ours - p.slope) <= 100 * p.allowed).all()
-    ),
-}
-
-
-def multiplied_by(p, factor):
-    """Say if the gradient is the slope times this factor, a number or a column."""
-    return (abs(p.ours - factor * p.slope) <= abs(factor) * p.allowed).all()
 
 
 def name_factor(p):
     """Return by which factor the gradient is wrong, in words; none ("") if it isn't a factor."""
+
+    def fits(factor):
+        return (abs(p.ours - factor * p.slope) <= abs(factor) * p.allowed).all()
+
     for sign, word in (1, ""), (-1, "has the wrong sign"):
         for words, factor in FACTORS.items():
-            if multiplied_by(p, sign * factor(p)):
+            if fits(sign * factor(p)):
                 return ", and ".join(filter(None, (word, words)))
-    largest = {n: np.argmax(abs(p.slope) * (p.n == n) * ~p.kink) for n in np.unique(p.n)}
-    ratios = {n: p.ours[i] / p.slope[i] if p.slope[i] else 1 for n, i in largest.items()}
-    if not multiplied_by(p, np.array([ratios[n] for n in p.n])):
+    largest = [np.argmax(abs(p.slope) * (p.n == n) * ~p.kink) for n in SIZES]
+    a, b = p.ours[largest] / p.slope[largest]
+    if not fits(np.where(p.n == SIZES[0], a, b)):
         return ""
-    a, b = (ratios[n] for n in SIZES)
-    same = abs(a - b) <= DIGITS * abs(a)
-    by_n = "" if same else f" if n = {SIZES[0]}, and {b:.6g} times if n = {SIZES[1]}"
-    return f"is {a:.6g} times as large as it should be{by_n}"
+    if abs(a - b) <= DIGITS * abs(a):
+        return f"is {a:.6g} times as large as it should be"
+    return f"is {a:.6g} times as large as it should be if n = 12, and {b:.6g} times if n = 19"
 
 
-def only_where(p, place):
-    """Say if the gradient is wrong at each point of this place, and right at all others.
+def is_in_another_order(p):
+    """Say if sorting makes the gradient right, but for kinks and points that are not seen."""
+    smooth = p.seen & ~p.kink
+    apart = abs(np.sort(p.ours) - np.sort(p.slope)) > p.allowed[smooth].max()
+    return apart.sum() <= (~smooth).sum()
 
-    At a kink it may be right by luck.
+
+def name_mistake(wrong):
+    """Return what is wrong, as words that follow "the gradient".
+
+    `wrong` are Points, one for each kind of labels for which the gradient is wrong.
     """
-    return np.array_equal(p.wrong[~p.kink], place[~p.kink]) and not place.all()
-
-
-def only_large_residuals(p):
-    p = p.some(~p.kink & (p.y_pred != p.y))  # there a gradient may be right by luck
-    residual = abs(p.y_pred - p.y)
-    wrong, right = residual[p.wrong], residual[~p.wrong]
-    return wrong.size and right.size and wrong.min() > right.max()
-
-
-def in_another_order(p):
-    """Say if sorting makes the gradient right, set by set, but for kinks and points not seen."""
-    for n in np.unique(p.n):
-        some = p.some(p.n == n)
-        smooth = some.seen & ~some.kink
-        apart = abs(np.sort(some.ours) - np.sort(some.slope)) > some.allowed[smooth].max()
-        if apart.sum() > (~smooth).sum():
-            return False
-    return True
-
-
-def name_mistake(points):
-    """Return what is wrong, as words that follow "the gradient"."""
-    p = points.some(points.seen)
+    p = join(wrong)
+    p = p.some(p.seen)
+    sets = [wrong[0].some(wrong[0].n == n) for n in SIZES]
     if not np.isfinite(p.ours).all():
         i = np.isfinite(p.ours).argmin()
         return f"is not finite, for example at y_pred = {p.y_pred[i]:.6g}, y = {p.y[i]:.6g}"
     if not p.ours.any():
         return "is 0 everywhere"
-    factor = name_factor(p)
-    if factor:
+    if factor := name_factor(p):
         return factor
-    for words, found in MISTAKES.items():
-        if found(p):
-            return words
-    if in_another_order(points):
+    if np.array_equal(p.ours, p.relabelled):
+        return "does not depend on y: is - y missing?"
+    if all(np.ptp(one.ours) == 0 for one in sets):
+        return "is one number for all predictions: is it the gradient for a weight?"
+    if p.kink[p.wrong].all():
+        return "is right except at a kink, a corner of the loss"
+    clear = p.some(~p.kink & (p.wrong | (p.y_pred != p.y)))  # elsewhere it may be right by luck
+    for words, place in PLACES.items():
+        if np.array_equal(clear.wrong, place(clear)) and not clear.wrong.all():
+            return f"is right except where {words}"
+    if all(map(is_in_another_order, sets)):
         return "is right, but in another order"
     return "is wrong in another way"
 
@@ -431,26 +379,15 @@ class Verdict(NamedTuple):
     detail: str
 
 
-def judge(points, limits, kinds):
-    """Return the Verdict on these Points."""
-    p = points.some(points.seen)
-    detail = (
-        f"Tried: y_pred {limits[0]}..{limits[1]}; y {', '.join(kinds)}; "
-        f"{p.n.size} of {points.n.size} points seen, {p.kink.sum()} at a kink."
-    )
-    hidden = points.some(~points.seen)
-    if hidden.n.size:
-        first = ", ".join(f"({a:.6g}, {b:.6g})" for a, b in list(zip(hidden.y_pred, hidden.y))[:3])
-        detail += f"\nNot seen, (y_pred, y): {first}" + ", ..." * (hidden.n.size > 3)
-    if not p.wrong.any():
-        return Verdict(True, "is the derivative of the loss", detail)
-    i = np.nan_to_num(abs(p.ours - p.slope) / p.allowed, nan=np.inf).argmax()
-    numbers = (
-        f"Wrong points: {p.wrong.sum()}. The farthest, of {p.n[i]} in its set: at y_pred = "
-        f"{p.y_pred[i]:.6g}, y = {p.y[i]:.6g}\nit is {p.ours[i]:.9g}, but should be "
-        f"{p.slope[i]:.9g} (+- {p.room[i]:.1e}).\n"
-    )
-    return Verdict(False, name_mistake(points), numbers + detail)
+def describe(limits, tried):
+    """Return in words what was tried."""
+    text = f"Tried: predictions {limits[0]} to {limits[1]}. Labels {', '.join(tried)}."
+    p = join(tried.values())
+    hidden = [f"({a:.6g}, {b:.6g})" for a, b in zip(p.y_pred[~p.seen], p.y[~p.seen])]
+    if hidden:
+        text += f"\nNot judged: {len(hidden)} of {p.n.size} points, where the loss is too rough. "
+        text += "(y_pred, y): " + ", ".join(hidden[:3]) + ", ..." * (len(hidden) > 3)
+    return text
 
 
 def check(loss, gradient):
@@ -460,47 +397,39 @@ def check(loss, gradient):
     change, or is too rough to be checked. What the two functions raise everywhere is passed on.
     """
     first = labels_first(loss), labels_first(gradient)
-    unclear = first == (None, None)
     swap = [own if own is not None else other for own, other in (first, first[::-1])]
     with np.errstate(all="ignore"):
         verdict = check_in_order(loss, gradient, *swap)
-        if unclear and not verdict.right and check_in_order(loss, gradient, True, True).right:
-            raise ValueError(
-                "the gradient is right if labels go first, and wrong if predictions do: name the "
-                "parameters y_pred and y"
-            )
-    note = "\nPredictions go first: the parameters' names don't say more." if unclear else ""
-    if any(swap):
-        names = " and ".join(name for name, own in zip(("loss", "gradient"), swap) if own)
-        note = f"\nLabels go first, by the parameters' names: in {names}."
+        if not verdict.right and first == (None, None):
+            if check_in_order(loss, gradient, True, True).right:
+                raise ValueError(
+                    "the gradient is right if labels go first, and wrong if predictions do: name "
+                    "the parameters y_pred and y"
+                )
+    names = " and ".join(name for name, own in zip(("loss", "gradient"), swap) if own)
+    note = f"\nLabels go first, by the parameters' names: in {names}." if names else ""
     return verdict._replace(detail=verdict.detail + note)
 
 
 def check_in_order(loss, gradient, loss_swap, gradient_swap):
     """Return the Verdict, with labels first where so ordered."""
-    loss = calling(loss, "loss", loss_swap)
-    gradient = calling(gradient, "gradient", gradient_swap)
-    verdicts = []
-    ranges = find_ranges(loss, gradient)
-    for labels in KINDS:
-        for limits in ranges:
-            try:
-                if labels == ONE_HOT and not has_softmax(loss, limits):
-                    break
-                points, tried = sample(loss, gradient, limits, labels)
-            except Exception as caught:
-                error = caught
-                continue
-            verdicts.append(judge(points, limits, tried))
-            break
-        if verdicts and (verdicts[-1].right or not labels_excuse(points, limits)):
-            break
-    if not verdicts:
-        raise error
-    if verdicts[-1].right and verdicts[1:]:
-        other = f"But where y is not so: {sentence(verdicts[0])}"
-        return verdicts[-1]._replace(detail=f"{verdicts[-1].detail}\n{other}")
-    return verdicts[-1] if verdicts[-1].right else verdicts[0]
+    limits, tried = try_labels(calling(loss, loss_swap), calling(gradient, gradient_swap))
+    wrong = {labels: p for labels, p in tried.items() if p.wrong.any()}
+    if not wrong:
+        return Verdict(True, RIGHT, describe(limits, tried))
+    verdict = Verdict(False, name_mistake([*wrong.values()]), describe(limits, tried))
+    right = {labels: tried[labels] for labels in CLASSES if labels in tried.keys() - wrong.keys()}
+    if right and (REAL not in tried or REAL in wrong and is_for_classes(limits, tried[REAL])):
+        detail = f"{describe(limits, right)}\nBut with other labels: {sentence(verdict)}"
+        return Verdict(True, RIGHT, detail)
+    p = join(wrong.values())
+    i = np.nan_to_num(abs(p.ours - p.slope) / p.allowed * p.seen, nan=np.inf).argmax()
+    numbers = (
+        f"Wrong points: {p.wrong.sum()} of {p.n.size}. At y_pred = {p.y_pred[i]:.6g}, "
+        f"y = {p.y[i]:.6g}, one of n = {p.n[i]} points,\n"
+        f"it is {p.ours[i]:.9g}, but should be {p.slope[i]:.9g} (+- {p.allowed[i]:.1e}).\n"
+    )
+    return verdict._replace(detail=numbers + verdict.detail)
 
 
 def sentence(verdict):
@@ -520,11 +449,8 @@ def print_checks():
     }
     for loss_name, (loss, gradient) in LOSSES.items():
         for name, change in mistakes.items():
-
-            def changed(y_pred, y, gradient=gradient, change=change):
-                return change(gradient(y_pred, y))
-
-            print(f"{loss_name}, {name:<11}{sentence(check(loss, changed))}")
+            verdict = check(loss, lambda *data, g=gradient, change=change: change(g(*data)))
+            print(f"{loss_name}, {name:<11}{sentence(verdict)}")
 
 
 def with_progress(loss):
@@ -559,7 +485,9 @@ def check_file(file):
         here = [frame for frame in frames if frame.filename == file][-1:]
         where = file + "".join(f", line {frame.lineno}" for frame in here)
         what = " ".join(str(error).split())
-        if here and here[0].name != "<module>" and isinstance(error, TypeError | AttributeError):
+        if isinstance(error, TypeError) and not here:
+            what += ": loss and gradient are called with (y_pred, y)"
+        elif isinstance(error, TypeError | AttributeError) and here[0].name != "<module>":
             what += " (y_pred and y are NumPy arrays; make tensors of them here: Tensor(y_pred))"
         print(f"{where}: {type(error).__name__}: {what}", file=sys.stderr)
         sys.exit(2)
