@@ -48,7 +48,8 @@ def test_the_room_holds_the_error_and_little_more():
     for f, exact in (np.exp, np.exp(x)), (np.sin, np.cos(x)), (np.tanh, np.cosh(x) ** -2):
         slope, room, kink = derivative(lambda x, f=f: f(x).sum(), x)
         assert (abs(slope - exact) <= room).all()
-        assert room.max() <= 1e-8 * (abs(f(x)).sum() + abs(exact * x).sum())
+        size = abs(f(x)).sum() + abs(exact * x).sum()
+        assert 1e-9 * abs(exact * x).sum() <= room.min() <= room.max() <= 1e-8 * size
         assert not kink.any()
 
 
@@ -131,7 +132,7 @@ def pair(formula):
 
 
 NO_Y = "does not depend on y: is - y missing?"
-WEIGHT = "is one number for all predictions: is it the gradient for a weight?"
+WEIGHT = "is one number for all predictions: is it for a weight?"
 WRONG = {
     "has the wrong sign": lambda g, p, y: -g,
     "is twice as large as it should be": lambda g, p, y: 2 * g,
@@ -139,24 +140,20 @@ WRONG = {
     "is 17 times as large as it should be": lambda g, p, y: 17 * g,  # a popular check passed it
     "is n times as large as it should be: is 1/n missing?": lambda g, p, y: y.size * g,
     "is 1/n of what it should be: is it divided by n once too often?": lambda g, p, y: g / y.size,
-    "is 1.09091 times as large as it should be if n = 12, and 1.0555": (
-        lambda g, p, y: g * y.size / (y.size - 1)
-    ),
     "is right, but in another order": lambda g, p, y: g[::-1],
-    "is multiplied by y_pred: is it the gradient for a weight?": lambda g, p, y: g * p,
+    "is multiplied by y_pred: is it for a weight?": lambda g, p, y: g * p,
     WEIGHT: lambda g, p, y: (g * p**2).sum() + 0 * g,
 }
 
 
 def test_a_right_gradient_is_never_wrong_even_in_float32():
-    for text, within in (ANYWHERE, "Tried: predictions -3 to 3. Labels 0.05 to 0.95, "), (
-        PROBABILITIES, "Tried: predictions 0.05 to "
-    ):  # fmt: skip
+    for text, lowest in (ANYWHERE, "-3"), (PROBABILITIES, "0.05"):
         for name, formula in formulas(text).items():
             loss, gradient = pair(formula)
             verdict = check(loss, lambda p, y, g=gradient: g(p, y).astype(np.float32))
             assert verdict.right, (name, verdict)
-            assert verdict.detail.startswith(within), (name, verdict)
+            assert verdict.detail.startswith(f"Tried: predictions {lowest} to "), (name, verdict)
+            assert "Labels 0.05 to 0.95" in verdict.detail, (name, verdict)
             assert "go first" not in verdict.detail, name
 
 
@@ -165,10 +162,10 @@ def once(function):
     results = {}
 
     @functools.wraps(function)
-    def remembered(*arrays):
-        key = tuple(array.tobytes() for array in arrays)
+    def remembered(y_pred, y):
+        key = y_pred.tobytes() + y.tobytes()
         if key not in results:
-            results[key] = function(*arrays)
+            results[key] = function(y_pred, y)
         return results[key]
 
     return remembered
@@ -180,8 +177,7 @@ def assert_all_named(name, formula):
     assert check(loss, right).right, name
     for finding, change in WRONG.items():
         verdict = check(loss, lambda p, y, change=change: change(right(p, y), p, y))
-        assert not verdict.right, name
-        assert verdict.finding.startswith(finding), (name, verdict)
+        assert verdict[:2] == (False, finding), (name, verdict)
     verdict = check(loss, lambda p, y: right(p, 0 * y))
     assert not verdict.right, name
     assert verdict.finding.startswith((NO_Y, "is 0", "is not finite")), (name, verdict)
@@ -221,12 +217,6 @@ MORE_WRONG = [
     (MAE[0], lambda p, y: np.sign(p), NO_Y),
     (MAE[0], lambda p, y: (p - y) / abs(p - y), "is not finite, for example at y_pred = 0.14616"),
     (MAE[0], lambda p, y: np.sign(p - y) + 2 * (p == y), "is right except at a kink, a corner"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p == y), "is right except where y_pred = y"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p < y), "is right except where y_pred < y"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p > y), "is right except where y_pred > y"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p == 0), "is right except where y_pred = 0"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p < 0), "is right except where y_pred < 0"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p > 0), "is right except where y_pred > 0"),
     (MSE[0], lambda p, y: (2 * p - 2 * y).clip(-9, 9), "is right except where |y_pred - y| is"),
     (mape, lambda p, y: np.sign(p - y) / y, "is right except where y < 0"),
     (mape, lambda p, y: np.sign(p) / abs(y), "is right except where y_pred and y_pred - y diff"),
@@ -239,11 +229,7 @@ MORE_WRONG = [
     (ramp, lambda p, y: np.where(y * p < 1, -y, 0), OTHER),
     (softmax_loss, lambda z, y: y.size * np.exp(z) / np.exp(z).sum(), NO_Y),
     (MSE[0], lambda p, y: 2.0001 * (p - y), "is 1.00005 times as large as it should be"),
-    (
-        MSE[0],
-        lambda p, y: (y - p) * y.size,
-        "is -6 times as large as it should be if n = 12, and -",
-    ),
+    (MSE[0], lambda p, y: (y - p) * y.size, "is -6 times as large as it should be if n = 12, an"),
     (MSE[0], lambda p, y: 2 * (y - p) * y.size, "has the wrong sign, and is n times as large as"),
     (BCE[0], lambda z, y: (z > 0) - y, OTHER),
     (MAE[0], lambda p, y: np.sign(p - y) * np.cos(9 * p), OTHER),
@@ -258,19 +244,32 @@ def test_what_is_wrong_is_said():
         assert "Tried: predictions -3 to 3. Labels 0.05 to 0.95, " in verdict.detail
 
 
-def test_the_farthest_wrong_element_is_told_with_its_numbers():
+def test_where_a_gradient_is_wrong_is_said():
+    def wrong(y_pred, y):
+        return (2 * (y_pred - y) + eval(place)) / y.size
+
+    for place in (
+        "y_pred == y",
+        "y_pred < y",
+        "y_pred > y",
+        "y_pred == 0",
+        "y_pred < 0",
+        "y_pred > 0",
+    ):
+        assert check(MSE[0], wrong).finding == f"is right except where {place}".replace("==", "=")
+
+
+def test_the_worst_prediction_is_told_with_its_numbers():
     y_pred, labels = gradient_check.points(12, (-3, 3), gradient_check.REAL)
+
+    def wrong(p, y):
+        off = np.resize([0, 0, 0, 1e-4, 0, 0, 0, 2e-4], p.shape) * np.array_equal(y, labels)
+        return MSE[1](p, y) + off
+
     right = MSE[1](y_pred, labels)[7, 0]
-    seventh = np.arange(12).reshape(-1, 1) == 7
-
-    def gradient(p, y):
-        return MSE[1](p, y) + 1e-4 * (np.array_equal(y, labels) and seventh)
-
-    detail = check(MSE[0], gradient).detail
-    place = f"At y_pred = {y_pred[7, 0]:.6g}, y = {labels[7, 0]:.6g}, one of n = 12 points,\n"
-    assert (
-        f"Wrong points: 1 of 31. {place}it is {right + 1e-4:.9g}, but should be {right:.6g}"
-        in detail
+    assert check(MSE[0], wrong).detail.startswith(
+        f"Wrong points: 3. The farthest: at y_pred = {y_pred[7, 0]:.6g}, "
+        f"y = {labels[7, 0]:.6g}, one of n = 12 points,\nit is {right + 2e-4:.9g}, but should be {right:.6g}"
     )
 
 
@@ -305,9 +304,7 @@ def test_a_formula_may_hold_for_labels_of_classes_alone():
     ):
         verdict = check(loss, gradient)
         assert verdict.right
-        words = (
-            f"Tried: predictions -3 to 3. Labels {labels}.\nBut with other labels: WRONG: the gr"
-        )
+        words = f"Tried: predictions -3 to 3. Labels {labels}.\nBut with other labels: WRONG: "
         assert verdict.detail.startswith(words)
 
 
@@ -399,6 +396,7 @@ FILES = [
     (MINE.format(ABS, "np.sign(y_pred)"), 1, "does not depend on y: is - y missing?\n"),
     (MINE.format(f"[{ABS}]", SIGN), 0, "RIGHT"),
     (CACHED, 0, "RIGHT"),
+    (CACHED.replace("2 * self.residual", "self.residual ** 2"), 1, "is wrong in another way"),
     (ENGINE.format(PARSED, SIGN), 0, "RIGHT"),
     ("x = (", 2, "SyntaxError: "),
     ("def loss(y_pred, y): return 1", 2, "it must define the function gradient(y_pred, y)"),
@@ -444,8 +442,8 @@ def test_a_slow_loss_tells_how_often_it_was_called(tmp_path, capsys, monkeypatch
     with pytest.raises(SystemExit):
         gradient_check.main(str(tmp_path / "mine.py"))
     lines = capsys.readouterr().err.split("\r")
-    assert lines[0] == "loss was called 1 times in 0 s; a check takes 250 to 1000"
-    assert 250 <= len(lines) <= 1000
+    assert lines[0] == "loss was called 1 times in 0 s; a check takes 300 to 1400"
+    assert 300 <= len(lines) <= 1400
 
 
 def test_without_a_file_our_losses_are_checked(capsys):
