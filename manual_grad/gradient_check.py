@@ -9,9 +9,10 @@ to y_pred, an array of that shape. Labels go first if the parameters' names say 
 `loss(y_true, y_pred)`. A `gradient()` without parameters may use what `loss` has just stored. The
 exit status is 2 if the file can't be checked.
 
-The check tries several kinds of labels, each with the widest range of predictions that the loss is
-made for. The gradient must be right for all of them. One exception: if the loss is made for
-classes, a gradient may be right for the labels of classes alone, such as 0 and 1.
+Predictions lie in the widest range that the loss is made for: -3 to 3, positive numbers, or
+probabilities. Labels are of several kinds, and the gradient must be right for all that the loss
+takes. One exception: if the loss is made for classes, a gradient may be right for the labels of
+classes alone, such as 0 and 1. The verdict says what was tried.
 """
 
 import functools
@@ -153,13 +154,10 @@ def calling(function, swap):
 def number(loss, y_pred, y):
     """Return loss(y_pred, y) as a float. Raises ValueError unless it is one finite number."""
     value = loss(y_pred, y)
-    if not hasattr(value, "item"):
-        value = np.asarray(value)  # a float, or a list of one
+    value = value if hasattr(value, "item") else np.asarray(value)
     if value.dtype == object or math.prod(value.shape) != 1:
-        raise ValueError(
-            f"loss returns {value if value.dtype == object else f'shape {tuple(value.shape)}'}, "
-            f"but must return one number"
-        )
+        got = value if value.dtype == object else f"shape {tuple(value.shape)}"
+        raise ValueError(f"loss returns {got}, but must return one number")
     value = float(value.item())
     if not np.isfinite(value):
         raise ValueError(f"loss is {value}, but must be finite if all y_pred and y lie in 0..1")

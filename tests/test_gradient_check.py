@@ -268,8 +268,8 @@ def test_the_worst_prediction_is_told_with_its_numbers():
 
     right = MSE[1](y_pred, labels)[7, 0]
     assert check(MSE[0], wrong).detail.startswith(
-        f"Wrong points: 3. The farthest: at y_pred = {y_pred[7, 0]:.6g}, "
-        f"y = {labels[7, 0]:.6g}, one of n = 12 points,\nit is {right + 2e-4:.9g}, but should be {right:.6g}"
+        f"Wrong points: 3. The farthest: at y_pred = {y_pred[7, 0]:.6g}, y = {labels[7, 0]:.6g}, "
+        f"one of n = 12 points,\nit is {right + 2e-4:.9g}, but should be {right:.6g}"
     )
 
 
