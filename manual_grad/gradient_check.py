@@ -378,7 +378,7 @@ def describe(limits, tried):
     hidden = [f"({a:.6g}, {b:.6g})" for a, b in zip(p.y_pred[~p.seen], p.y[~p.seen])]
     if hidden:
         text += f"\nNot judged: {len(hidden)} of {p.n.size} points, where the loss is too rough. "
-        text += "(y_pred, y): " + ", ".join(hidden[:3]) + ", ..." * (len(hidden) > 3)
+        text += "(y_pred, y):\n" + ", ".join(hidden[:3]) + ", ..." * (len(hidden) > 3)
     return text
 
 

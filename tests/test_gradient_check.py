@@ -142,6 +142,7 @@ WRONG = {
     "is 1/n of what it should be: is it divided by n once too often?": lambda g, p, y: g / y.size,
     "is right, but in another order": lambda g, p, y: g[::-1],
     "is multiplied by y_pred: is it for a weight?": lambda g, p, y: g * p,
+    "is multiplied by y_pred (1 - y_pred): is it for the logit?": lambda g, p, y: g * p * (1 - p),
     WEIGHT: lambda g, p, y: (g * p**2).sum() + 0 * g,
 }
 
@@ -285,9 +286,10 @@ def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong():
 
     verdict = check(loss, lambda p, y: (2 * (p - y) + (abs(p - y) < 1e-5)) / y.size)
     assert verdict.right
-    words = "\nNot judged: 14 of 124 points, where the loss is too rough. (y_pred, y): "
+    words = "\nNot judged: 14 of 124 points, where the loss is too rough. (y_pred, y):\n"
     assert f"{words}(0.146166, 0.146166), (0.28216, 0.28216), (" in verdict.detail
     assert verdict.detail.endswith("), ...")
+    assert max(map(len, verdict.detail.split("\n"))) <= 100
     assert check(loss, lambda p, y: (p - y) / y.size).finding == "is half as large as it should be"
 
 
