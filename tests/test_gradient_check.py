@@ -97,13 +97,13 @@ F.binary_cross_entropy_with_logits(p, 0.9 * y + 0.05)
 where(abs(p - y) < 1, log1p(2 * abs(p - y)), abs(p - y) + 0.0986)
 """
 PROBABILITIES = """
-bce(p, y); y * log(y / p); exp(8 * p) - y * p; p - y * log(p + 1e-7); log(p / y) + y / p - 1
+bce(p, y); y * log(y / p); exp(8 * p) - y * p; p - y * log(p.clamp(1e-7)); log(p / y) + y / p - 1
 -y * log(p.clamp(1e-15)); (sqrt(p) - sqrt(y)) ** 2; (log1p(p) - log1p(y)) ** 2
 (log(p / (1 - p)) - y) ** 2; F.binary_cross_entropy(p, y); bce(p.clamp(1e-7, 1 - 1e-7), y)
 bce(p.clamp(1e-15, 1 - 1e-15), y); (1 - where(y == 1, p, 1 - p) ** 0.7) / 0.7
 -y * log(p + 1e-8) - (1 - y) * log(1 - p + 1e-8); where(y == 1, -log(p.clamp(1e-15)), -log(1 - p))
 -y * (1 - p) ** 2 * log(p) - (1 - y) * p**2 * log(1 - p)
--y * log(p.clamp(1e-9)) - (1 - y) * log((1 - p).clamp(1e-9))
+(p - y) ** 2 - (1 - y) * log((1 - p).clamp(1e-9)) - y * log(p.clamp(1e-9))
 1 - 2 * (p.clamp(0, 1) * y).sum() / (p.clamp(0, 1) + y).sum()
 1 - (probability(p) * y).sum() / (y + 0.3 * p * (1 - y)).sum()
 F.kl_div(log(p.clamp(1e-7, 1)), y.clamp(1e-7), reduction="sum")
@@ -198,6 +198,10 @@ def softmax_loss(z, y):
     return (y * (np.log(np.exp(z).sum()) - z)).sum()
 
 
+def softmax(z):  # times n
+    return z.size * np.exp(z) / np.exp(z).sum()
+
+
 def hinge(p, y):
     return np.maximum(0, 1 - y * p).mean()
 
@@ -228,7 +232,7 @@ MORE_WRONG = [
     (hinge, lambda p, y: np.where(y * p < 1, -y, 0)[::-1], "is right, but in another order"),
     (hinge, lambda p, y: np.where(y * p < 1, -(y**2), 0)[::-1], OTHER),
     (ramp, lambda p, y: np.where(y * p < 1, -y, 0), OTHER),
-    (softmax_loss, lambda z, y: y.size * np.exp(z) / np.exp(z).sum(), NO_Y),
+    (softmax_loss, lambda z, y: softmax(z), NO_Y),
     (MSE[0], lambda p, y: 2.0001 * (p - y), "is 1.00005 times as large as it should be"),
     (MSE[0], lambda p, y: (y - p) * y.size, "is -6 times as large as it should be if n = 12, an"),
     (MSE[0], lambda p, y: 2 * (y - p) * y.size, "has the wrong sign, and is n times as large as"),
@@ -294,20 +298,21 @@ def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong():
 
 
 def test_a_formula_may_hold_for_labels_of_classes_alone():
-    for loss, gradient, labels in (
-        (BCE[0], lambda z, y: (sigmoid(z) - (y == 1)) / y.size, "0 or 1"),
-        (
-            lambda z, y: BCE[0](-y * z, 0 * y),
-            lambda z, y: (sigmoid(z) - y / 2 - 0.5) / y.size,
-            "-1 or 1",
-        ),
-        (perceptron, lambda p, y: np.where(np.sign(p) != y, -y, 0) / y.size, "0 or 1, -1 or 1"),
-        (softmax_loss, lambda z, y: np.exp(z) / np.exp(z).sum() - y, "a single 1, else 0"),
+    def logistic(z, y):
+        return BCE[0](-y * z, 0 * y)
+
+    for loss, right, tried in (
+        (BCE[0], lambda z, y: sigmoid(z) - (y == 1), "-3 to 3. Labels 0 or 1."),
+        (logistic, lambda z, y: sigmoid(z) - y / 2 - 0.5, "-3 to 3. Labels -1 or 1."),
+        (perceptron, lambda p, y: -y * (np.sign(p) != y), "-3 to 3. Labels 0 or 1, -1 or 1."),
+        (softmax_loss, lambda z, y: softmax(z) - y * y.size, "-3 to 3. Labels a single 1, else 0."),
+        (pair(bce)[0], lambda p, y: 1 / (1 - p - (y == 1)), "0.05 to 0.95. Labels 0 or 1."),
     ):
-        verdict = check(loss, gradient)
-        assert verdict.right
-        words = f"Tried: predictions -3 to 3. Labels {labels}.\nBut with other labels: WRONG: "
-        assert verdict.detail.startswith(words)
+        verdict = check(loss, lambda p, y, right=right: right(p, y) / y.size)
+        assert verdict.right, tried
+        assert verdict.detail.startswith(
+            f"Tried: predictions {tried}\nBut with other labels: WRONG: "
+        )
 
 
 def test_labels_go_first_if_the_names_say_so():
@@ -327,11 +332,12 @@ def test_labels_go_first_if_the_names_say_so():
         judged("u", "v")
     assert check(lambda u, v: MSE[0](u, v), lambda u, v: MSE[1](u, v)).right
     assert check(MSE[0], lambda *data: MSE[1](*data)).right
+    assert check(MSE[0], lambda y_pred=None, y=None: MSE[1](y_pred, y)).right
 
 
 def test_loss_and_gradient_may_have_different_orders():
-    def loss(y_true, y_pred):
-        return np.exp(y_pred - 2 * y_true).mean()
+    def loss(y_true, y_pred, rate=2):
+        return np.exp(y_pred - rate * y_true).mean()
 
     for gradient, names in (
         (lambda y_pred, y_true: np.exp(y_pred - 2 * y_true) / len(y_pred), "loss"),
