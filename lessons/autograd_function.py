@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from manual_grad import program
 from manual_grad.losses import check_shapes
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import Trajectory, as_trajectory
@@ -105,6 +106,4 @@ def main():
 
 
 if __name__ == "__main__":
-    from manual_grad import program
-
     program.run(main, __doc__)

@@ -2,10 +2,9 @@
 
 A step is -lr * gradient. All runs take the tutorial's data and start, and 100 epochs.
 
-MSE has a largest stable rate. Its surface is a bowl. Along each of the bowl's two axes, an epoch
-multiplies the distance from the optimum by 1 - lr h. Here h is the axis's curvature, an eigenvalue
-of the Hessian. Beyond lr = 2 / h_max the factor of the steepest axis is below -1: each step
-overshoots farther than the one before, and training diverges.
+MSE has a largest stable rate, 2 / h_max. Its surface is a bowl, and h_max is the curvature of the
+bowl's steepest axis. Beyond that rate each step overshoots farther than the one before, and
+training diverges: schedules.py says why.
 
 MAE never diverges. The length of its gradient g is bounded, so each step is, by lr |g|. And MAE is
 convex: where it exceeds its minimum by more than lr |g|^2 / 2, a step leads nearer to the optimum.
@@ -33,7 +32,6 @@ from manual_grad.program import BLUE, GREEN, ORANGE, PINK
 from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
-PARTS_OF_LIMIT = 0.95, 1.05  # a rate just below the largest stable one, and a rate just above
 MAP = np.linspace(0.2, 0.9, 36), np.linspace(-0.1, 1.2, 66), np.arange(0, 1.5, 0.08)
 LOOKS = [
     dict(color="black", marker="o"),
@@ -44,15 +42,9 @@ LOOKS = [
 ]
 
 
-def largest_stable_rate(X):
-    """Return 2 / h_max, with h_max the largest curvature of the MSE over X, shape (n, 1)."""
-    return 2 / curvatures(X)[0].max()
-
-
-def mse_rates(X):
+def mse_rates(h_max):
     """Return five rates: too small, the tutorial's, a good one, one below the limit, one above."""
-    limit = largest_stable_rate(X)
-    return [0.001, 0.01, 0.1, *(part * limit for part in PARTS_OF_LIMIT)]
+    return [0.001, 0.01, 0.1, 0.95 * 2 / h_max, 1.05 * 2 / h_max]
 
 
 def paths_with(rates, run):
@@ -69,9 +61,8 @@ def losses_along(run, points):
 
 def print_table(run, rates, paths):
     """Print for each rate the losses after the last two epochs, and where the run ends."""
-    print(
-        f"{'lr':>8}{'loss at start':>16}{'after 99':>12}{'after 100':>12}{'weight':>12}{'bias':>12}"
-    )
+    print(f"{'lr':>8}{'loss at start':>16}{'after 99':>12}{'after 100':>12}", end="")
+    print(f"{'weight':>12}{'bias':>12}")
     for rate, points in zip(rates, paths):
         losses = losses_along(run, points)
         numbers = *losses[[0, -2, -1]], *points[:, -1]
@@ -113,19 +104,17 @@ def plot(run, rates, paths, title):
 
 
 def main():
-    """Train with all rates, print where that leads, and draw it."""
     run = published_runs()["section 3"]
     # In float64: rounding then plays no part, not even where a run jumps back to its start.
     run = run._replace(X=run.X.double(), y=run.y.double(), loss="mse")
-    X = run.X.numpy()
-    limit = largest_stable_rate(X)
-    rates = mse_rates(X)
+    h_max = curvatures(run.X)[0].max()
+    rates = mse_rates(h_max)
     paths = paths_with(rates, run)
     print("\n# MSE: the largest stable rate")
-    print(f"h_max = {2 / limit:.4f}, the largest stable rate 2 / h_max = {limit:.4f}")
+    print(f"h_max = {h_max:.4f}, the largest stable rate 2 / h_max = {2 / h_max:.4f}")
     print("\n# MSE: five rates, 100 epochs")
     print_table(run, rates, paths)
-    title = f"MSE: too small a rate crawls, and beyond {limit:.3f} training diverges"
+    title = f"MSE: too small a rate crawls, and beyond {2 / h_max:.3f} training diverges"
     program.save_figure(plot(run, rates, paths, title), "learning_rate")
 
     run = run._replace(loss="mae")

@@ -88,7 +88,7 @@ def print_cycle(name, run, trajectory):
     losses = []
     for letter, epoch in (("A", row - 1), ("B", row)):
         weight, bias = map(float, state_after(trajectory, epoch))
-        losses.append(both_losses(run, weight, bias))
+        losses.append(both_losses(run, trajectory, epoch))
         train_loss, test_loss = losses[-1]
         print(f"{letter:>5}{epoch:>7}{weight:>20}{bias:>20}{train_loss:>23}{test_loss:>23}")
     print("The table's row takes its train loss from state A and its test loss from state B:")

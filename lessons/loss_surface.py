@@ -146,7 +146,6 @@ def print_paths(runs, paths):
 
 
 def main(animation=False):
-    """Print both paths and draw them; with `animation`, save the GIF too."""
     run = published_runs()["section 3"]
     runs = run, with_equal_first_step(run, "mse")
     paths = [path(run, run.train(numpy_closed_form.train)) for run in runs]

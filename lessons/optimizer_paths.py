@@ -118,16 +118,14 @@ def print_table(problem, epochs=1000):
         weight, bias = by_hand[:, -1]
         call = f"{name}({', '.join(f'{key}={value}' for key, value in options.items())})"
         print(f"{call:<56}{equal:>12}{farthest:>11.1e}{weight:>10.6f}{bias:>10.6f}")
-    print(
-        "RMSprop() ends in jumps about the optimum: its steps stay long where the gradient fades."
-    )
+    print("RMSprop() ends in jumps about the optimum: its steps stay long as the gradient fades.")
     print("A last bit decides to which side it jumps first. From there by hand and torch may part.")
     return paths
 
 
 @plt.rc_context(program.SLIDE)
 def plot(X, y, paths, epochs=100):
-    """Draw four paths over the loss surface, and their losses; return the Figure."""
+    """Draw the paths over the loss surface, and their losses; return the Figure."""
     figure, (left, right) = plt.subplots(1, 2, width_ratios=[3, 2])
     draw_map(left, "mse", X, y, *MAP)
     for title, look in LOOKS.items():
@@ -146,7 +144,6 @@ def plot(X, y, paths, epochs=100):
 
 
 def main():
-    """Train with each optimizer by hand and in torch, print the table, and save the picture."""
     run = published_runs()["section 3"]
     X, y = run.X.double().numpy(), run.y.double().numpy()
     paths = print_table((X, y, run.weight, run.bias))

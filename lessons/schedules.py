@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from manual_grad import numpy_closed_form, program
+from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 from manual_grad.trajectory import Trajectory
 
@@ -56,14 +56,25 @@ SCHEDULES = {
 }
 
 
-def train_with_rates(run, rates):
-    """Train a published run in NumPy, with one rate for each epoch; return the Trajectory."""
-    if len(rates) != run.epochs:
-        raise ValueError(f"rates has length {len(rates)}, for {run.epochs} epochs: each needs one")
+def rates_by_torch(run, schedule):
+    """Return the rates of torch's scheduler, shape (epochs,)."""
+    _, name, options = SCHEDULES[schedule]
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=run.lr)
+    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    rates = []
+    for _ in range(run.epochs):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return np.array(rates)
+
+
+def train(run, rates, trainer):
+    """Train a published run by one of the trainers, an epoch for each rate; return Trajectory."""
     epochs = []
     for rate in rates:
-        epoch = run._replace(lr=rate, epochs=1).train(numpy_closed_form.train)
-        run = run._replace(weight=epoch.weight[0], bias=epoch.bias[0])
+        epoch = run._replace(lr=rate, epochs=1).train(trainer)
+        run = run._replace(weight=epoch.weight.item(), bias=epoch.bias.item())
         epochs.append(epoch)
     return Trajectory(*np.concatenate(epochs, axis=1))
 
@@ -71,41 +82,7 @@ def train_with_rates(run, rates):
 def train_by_hand(run, schedule):
     """Train a published run in NumPy under one of the SCHEDULES; return the Trajectory."""
     formula, _, options = SCHEDULES[schedule]
-    return train_with_rates(run, formula(run.lr, run.epochs, **options))
-
-
-def train_with_scheduler(run, schedule):
-    """Train a published MAE run with torch's scheduler; return the states and the rates.
-
-    The states (weight, bias) after each epoch have shape (epochs, 2), the rates (epochs,).
-    """
-    _, name, options = SCHEDULES[schedule]
-    weight, bias = (run.X.new_tensor(start, requires_grad=True) for start in (run.weight, run.bias))
-    optimizer = torch.optim.SGD([weight, bias], lr=run.lr)
-    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
-    loss_fn = nn.L1Loss()
-    states, rates = [], []
-    for _ in range(run.epochs):
-        rates.append(scheduler.get_last_lr()[0])
-
-        # 1. Forward pass
-        y_pred = weight * run.X + bias
-
-        # 2. Loss
-        loss_value = loss_fn(y_pred, run.y)
-
-        # 3. Zero gradients
-        optimizer.zero_grad()
-
-        # 4. Backpropagation
-        loss_value.backward()
-
-        # 5. Gradient descent, and the next epoch's learning rate
-        optimizer.step()
-        scheduler.step()
-
-        states.append((weight.item(), bias.item()))
-    return np.array(states), np.array(rates)
+    return train(run, formula(run.lr, run.epochs, **options), numpy_closed_form.train)
 
 
 def loss_at(state, X, y):
@@ -114,19 +91,10 @@ def loss_at(state, X, y):
     return nn.L1Loss()(weight * X + bias, y).item()
 
 
-def both_losses(run, weight, bias):
-    """Return the MAE on the training data and on the test data of a run."""
-    state = weight, bias
+def both_losses(run, trajectory, epoch=-1):
+    """Return the MAE after an epoch, on the training data and on the test data of a run."""
+    state = trajectory.weight[epoch], trajectory.bias[epoch]
     return loss_at(state, run.X, run.y), loss_at(state, run.X_test, run.y_test)
-
-
-def choose(losses):
-    """Return the name of the schedule with the smallest train loss.
-
-    `losses` is {name: (train loss, test loss)}. The test loss has no say: data that chose something
-    can't also tell how good the choice is.
-    """
-    return min(losses, key=lambda name: losses[name][0])
 
 
 def curvatures(X):
@@ -161,17 +129,18 @@ def print_schedules(run):
     print(f"{'schedule':<36}{'train loss':>14}{'the same, torch':>18}{'test loss':>14}")
     constant = run.train(numpy_closed_form.train)
     for epochs in (run.epochs - 1, run.epochs):
-        losses = both_losses(run, constant.weight[epochs - 1], constant.bias[epochs - 1])
+        losses = both_losses(run, constant, epochs - 1)
         name = f"constant, {run.lr}, {epochs} epochs"
         print(f"{name:<36}{losses[0]:>14.1e}{'-':>18}{losses[1]:>14.1e}")
     ends = {}
     for name in SCHEDULES:
-        trajectory = train_by_hand(run, name)
-        ends[name] = losses = both_losses(run, trajectory.weight[-1], trajectory.bias[-1])
-        states, _ = train_with_scheduler(run, name)
-        by_torch, _ = both_losses(run, *states[-1])
-        print(f"{name:<36}{losses[0]:>14.1e}{by_torch:>18.1e}{losses[1]:>14.1e}")
-    print(f"The smallest train loss chooses: {choose(ends)}. Its test loss is only reported.")
+        train_loss, test_loss = both_losses(run, train_by_hand(run, name))
+        torchs = train(run, rates_by_torch(run, name), torch_optim.train)
+        by_torch, _ = both_losses(run, torchs)
+        print(f"{name:<36}{train_loss:>14.1e}{by_torch:>18.1e}{test_loss:>14.1e}")
+        ends[name] = train_loss  # the test loss has no say: what chose can't judge the choice
+    chosen = min(ends, key=ends.get)
+    print(f"The smallest train loss chooses: {chosen}. Its test loss is only reported.")
     spacing = np.spacing(run.y_test.numpy().max())
     print(f"Float32 labels near 1 are {spacing:.0e} apart: a loss of that size is rounding.")
     print("A train loss above the constant rate's smaller one: the rate fell too soon to arrive.")
@@ -195,18 +164,13 @@ def print_mse(run):
         factors = "".join(f"{1 - lr * h:>11.5f}" for h in (flattest, steepest))
         expected = (1 - lr * flattest) ** run.epochs
         shares = f"{expected:>11.1e}{flattest_kept(run, trajectory):>11.1e}"
-        losses = both_losses(run, trajectory.weight[-1], trajectory.bias[-1])
+        losses = both_losses(run, trajectory)
         print(f"{lr:>8.4f}{factors}   {shares}" + "".join(f"{loss:>10.1e}" for loss in losses))
-    print(
-        "At the fastest rate only float32's rounding is left. The last rate is 1 % above the limit:"
-    )
-    print(
-        "it diverges. Its steepest direction gets so large that its rounding swamps the flattest."
-    )
+    print("At the fastest rate only float32's rounding is left. The last rate is too large: training")
+    print("diverges. The steepest direction gets so large that its rounding swamps the flattest.")
 
 
 def main():
-    """Print where the schedules end, and how MSE does without one."""
     run = published_runs()["section 6"]
     print_schedules(run)
     print_mse(run)
