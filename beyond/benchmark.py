@@ -3,15 +3,9 @@
     python -m beyond.benchmark            all sizes, and each trainer's memory
     python -m beyond.benchmark --quick    small sizes only, and no memory
 
-Times one epoch of each trainer (float32, MAE, the full Trajectory recorded) in microseconds, and
-how many times as fast as torch_optim that is. The trainers take turns, so that a busy moment of the
-machine hits all of them, and medians count. A first epoch runs before the clock does: it loads
-code, starts threads and touches memory for the first time. What a trainer allocates again in every
-epoch stays in its time.
-
-From 100,000 points on, a yardstick stands beside them: the time that np.sum takes to read X and y
-once, on one thread. It is no lower bound: np.dot reads them faster. For fewer points it is left
-out: it would only time two calls. Prints a table in Markdown, and saves figures/benchmark.png.
+Times one epoch of each trainer in microseconds, and how many times as fast as torch_optim that is.
+docs/performance.md says how, and what came out. Prints a table in Markdown, and saves
+figures/benchmark.png.
 """
 
 import math
@@ -38,7 +32,7 @@ from manual_grad.program import BLUE, GREEN, ORANGE, PINK, SKY
 QUICK_SIZES = {40: (200, 9), 1_000: (200, 9), 100_000: (10, 5)}
 SIZES = {40: (300, 21), 1_000: (300, 21), 100_000: (100, 9)}
 SIZES |= {1_000_000: (50, 7), 10_000_000: (10, 5)}
-YARDSTICK_FROM = 100_000
+YARDSTICK_FROM = 100_000  # with fewer points it would only time two calls
 
 TRAINERS = {
     "numpy_blocks": numpy_blocks.train,
@@ -57,9 +51,6 @@ LOOKS = {
     "torch_optim": dict(color="black", marker="D", ls=(0, (5, 1, 1, 1, 1, 1)), mfc="none"),
     "yardstick": dict(color="0.5", marker="_", ls="-", lw=4, ms=20, mew=4),
 }
-
-
-# --- time
 
 
 def make_data(n):
@@ -85,8 +76,10 @@ def seconds(train, data, epochs):
 def time_epochs(trains, data, epochs, repeats):
     """Return the median cost of an epoch in microseconds, by the names of `trains`.
 
-    A run of no epochs is timed too: it only checks the arguments. The difference, at least one
-    clock tick, is divided by the epochs.
+    They take turns, so that a busy moment of the machine hits all of them. A first epoch runs
+    before the clock does: it loads code, starts threads and touches memory for the first time. A
+    run of no epochs is timed too: it only checks the arguments. The difference, at least one clock
+    tick, is divided by the epochs.
     """
     tick = time.get_clock_info("perf_counter").resolution
     costs = {name: [] for name in trains}
@@ -108,9 +101,6 @@ def measure_time(sizes):
         yardstick = {"yardstick": read_once} if n >= YARDSTICK_FROM else {}
         costs[n] = time_epochs(TRAINERS | yardstick, make_data(n), epochs, repeats)
     return costs
-
-
-# --- memory
 
 
 def measure_memory(n):
@@ -143,9 +133,6 @@ def memory(field):
     """Return VmRSS (memory held now) or VmHWM (the most held) of this process, in MB. Linux."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
-
-
-# --- table and picture
 
 
 def progress(text):
@@ -208,9 +195,7 @@ def main(quick):
     cores = numpy_blocks.cores()
     print(f"# Time per epoch on {platform.system()} {platform.machine()}, {cores} cores")
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}")
-    print(
-        "Columns: number of points. Cells: microseconds (how many times as fast as torch_optim).\n"
-    )
+    print("Columns: number of points. Cells: microseconds (times as fast as torch_optim).\n")
     print("\n".join(as_table(costs)))
     if peaks:
         print(f"\nMemory beside {max(costs):,} points, at its peak:")

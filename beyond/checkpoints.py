@@ -1,10 +1,6 @@
 """Checkpoints for a training that matters: saved atomically, checked whole before they are used.
 
-What is saved is the model's state_dict, its parameters by name. A pickle of the whole model is tied
-to its class in its file, and loading it runs whatever code it contains. A state_dict is only
-numbers: any code that builds a model with the same parameters can take them.
-
-The tutorial saves with one line and loads with one line. Four things can go wrong there:
+The tutorial saves a state_dict with one line and loads it with one. Four things can go wrong there:
 
     the process is killed while it saves      torch.save leaves half a file under the old name
     somebody else wrote the file              without weights_only=True, loading runs their code

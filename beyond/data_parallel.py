@@ -5,7 +5,7 @@
 The loss and its gradients are sums over the points, divided by their number. So each process makes
 and keeps a shard of the points and computes its partial sums. `all_reduce` adds up the processes'
 sums, and everyone takes the same step from the same parameters. Three numbers an epoch are sent,
-however many points there are. Nothing about the gradient changes.
+however many points there are.
 
 DistributedDataParallel (DDP) does it inside `backward`, for any model. But it averages the
 processes' gradients, each of them from the mean loss of a shard. Where shards differ in size, a
@@ -58,29 +58,25 @@ TUTORIAL = published_runs()["section 3"]
 
 
 class Group(NamedTuple):
-    """The processes, as one of them sees them, and the two tensors in which their numbers meet.
+    """The processes, as one of them sees them, and the tensor in which their numbers meet.
 
     gloo's thread holds a tensor that is sent for a moment longer than all_reduce does. If it is the
     last to hold it, it frees the tensor, and needs the interpreter's lock for that. torch 2.2 keeps
-    that lock while it waits for the thread to end, and both wait for ever. So these two live until
+    that lock while it waits for the thread to end, and both wait for ever. So this one lives until
     the processes part.
     """
 
     rank: int
     size: int
     device: torch.device
-    count: torch.Tensor  # int64, shape ()
     sums: torch.Tensor  # float64, shape (3,)
 
-    def total(self, number):
-        """Return the sum of the processes' whole numbers, in int64: exact."""
-        self.count.fill_(number)
-        dist.all_reduce(self.count)
-        return self.count.item()
-
     def add_up(self, numbers):
-        """Return the sums over the processes of three numbers (or of one, three times): float64."""
-        self.sums.copy_(numbers)
+        """Return the processes' sums of three numbers (or of one, three times), in float64.
+
+        Sums of whole numbers are exact up to 2^53.
+        """
+        self.sums.copy_(torch.as_tensor(numbers))
         dist.all_reduce(self.sums)
         return self.sums
 
@@ -88,7 +84,7 @@ class Group(NamedTuple):
 def by_hand(X, y, weight, bias, group, *, lr, epochs):
     """Train on all processes' shards (X, y of shape (m, 1)) with MAE; return the Trajectory."""
     weight, bias = X.new_tensor(weight), X.new_tensor(bias)
-    points = group.total(len(X))
+    points = group.add_up(len(X))[0].item()
     rows = []
 
     for _ in progress(epochs, group):
@@ -116,7 +112,11 @@ def by_hand(X, y, weight, bias, group, *, lr, epochs):
 
 
 class Line(nn.Module):
-    """The tutorial's model: y_pred = weights * x + bias."""
+    """The tutorial's model: y_pred = weights * x + bias.
+
+    Not nn.Linear: its gradient is a matrix product, which can add up float32 numbers one by one. On
+    an x86-64 CPU, with 10,000,000 points, that was 1 % off.
+    """
 
     def __init__(self, weight, bias):
         super().__init__()
@@ -131,7 +131,7 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs):
     """Train as by_hand does, under DistributedDataParallel; the step stays by hand."""
     line = Line(weight, bias).to(X.device)
     ddp = DistributedDataParallel(line)
-    scale = group.size * len(X) / group.total(len(X))
+    scale = group.size * len(X) / group.add_up(len(X))[0].item()
     rows = []
 
     for _ in progress(epochs, group):
@@ -153,7 +153,7 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs):
             line.bias -= lr * line.bias.grad
 
         mean_loss = group.add_up(loss.detach())[0] / group.size
-        row = (mean_loss, line.weights.grad, line.bias.grad, line.weights, line.bias)
+        row = mean_loss, line.weights.grad, line.bias.grad, line.weights, line.bias
         rows.append([number.item() for number in row])
 
     return as_trajectory(rows, np.float32)
@@ -263,9 +263,8 @@ def join():
         os.close(file)
         alone = dict(store=dist.FileStore(path, 1), rank=0, world_size=1)
     dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT, **alone)
-    count = torch.zeros((), dtype=torch.int64, device=device)
     sums = torch.zeros(3, dtype=torch.float64, device=device)
-    return Group(dist.get_rank(), dist.get_world_size(), device, count, sums)
+    return Group(dist.get_rank(), dist.get_world_size(), device, sums)
 
 
 def cause(error, group):

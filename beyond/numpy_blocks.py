@@ -7,11 +7,8 @@ blocks, a block's sums are just added, and several threads may share the blocks:
     n dL/dweight = sum over blocks of sum_i g_i x_i        g_i: its derivative by y_pred_i
     n dL/dbias   = sum over blocks of sum_i g_i
 
-What that is good for: numpy_closed_form makes several arrays as long as the data in each epoch. For
-ten million points, each is fetched from the system, written to memory and read back. A block's
-arrays fit into the processor's cache. They are made once, for all blocks of a thread and all
-epochs: NumPy writes each result into its last argument. Memory is read once: X and y. NumPy's loops
-let other threads run meanwhile.
+A block's arrays fit into the processor's cache. They are made once, for all blocks of a thread and
+all epochs: NumPy writes each result into its last argument. performance.md says what is gained.
 
 How accurate the sums are: within a block float32 numbers are added, at most LONGEST_CHAIN additions
 one after the other. The blocks' sums are added in float64. So a sum is off by at most

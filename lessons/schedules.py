@@ -166,7 +166,7 @@ def print_mse(run):
         shares = f"{expected:>11.1e}{flattest_kept(run, trajectory):>11.1e}"
         losses = both_losses(run, trajectory)
         print(f"{lr:>8.4f}{factors}   {shares}" + "".join(f"{loss:>10.1e}" for loss in losses))
-    print("At the fastest rate only float32's rounding is left. The last rate is too large: training")
+    print("At the fastest rate only float32's rounding is left. The last rate is too large: it")
     print("diverges. The steepest direction gets so large that its rounding swamps the flattest.")
 
 
