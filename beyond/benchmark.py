@@ -67,7 +67,6 @@ def read_once(X, y, weight, bias, epochs):
 
 
 def seconds(train, data, epochs):
-    """Return how long a training takes."""
     started = time.perf_counter()
     train(*data, *numpy_closed_form.START, epochs=epochs)
     return time.perf_counter() - started

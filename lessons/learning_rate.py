@@ -47,12 +47,6 @@ def mse_rates(h_max):
     return [0.001, 0.01, 0.1, 0.95 * 2 / h_max, 1.05 * 2 / h_max]
 
 
-def paths_with(rates, run):
-    """Return for each rate the weights and biases from the start on, an array (2, epochs + 1)."""
-    runs = [run._replace(lr=rate) for rate in rates]
-    return [path(one, one.train(numpy_closed_form.train)) for one in runs]
-
-
 def losses_along(run, points):
     """Return the loss at each point of a path, an array (epochs + 1,)."""
     X, y = run.X.numpy(), run.y.numpy()
@@ -106,23 +100,22 @@ def plot(run, rates, paths, title):
 def main():
     run = published_runs()["section 3"]
     # In float64: rounding then plays no part, not even where a run jumps back to its start.
-    run = run._replace(X=run.X.double(), y=run.y.double(), loss="mse")
+    run = run._replace(X=run.X.double(), y=run.y.double())
     h_max = curvatures(run.X)[0].max()
-    rates = mse_rates(h_max)
-    paths = paths_with(rates, run)
     print("\n# MSE: the largest stable rate")
     print(f"h_max = {h_max:.4f}, the largest stable rate 2 / h_max = {2 / h_max:.4f}")
-    print("\n# MSE: five rates, 100 epochs")
-    print_table(run, rates, paths)
-    title = f"MSE: too small a rate crawls, and beyond {2 / h_max:.3f} training diverges"
-    program.save_figure(plot(run, rates, paths, title), "learning_rate")
-
-    run = run._replace(loss="mae")
-    paths = paths_with(MAE_RATES, run)
-    print("\n# MAE: five rates, 100 epochs")
-    print_table(run, MAE_RATES, paths)
-    title = "MAE: two rates are still on their way, the others jump between a band's edges"
-    program.save_figure(plot(run, MAE_RATES, paths, title), "learning_rate_mae")
+    mse_title = f"MSE: too small a rate crawls, and beyond {2 / h_max:.3f} training diverges"
+    mae_title = "MAE: two rates are still on their way, the others jump between a band's edges"
+    for loss, rates, name, title in (
+        ("mse", mse_rates(h_max), "learning_rate", mse_title),
+        ("mae", MAE_RATES, "learning_rate_mae", mae_title),
+    ):
+        run = run._replace(loss=loss)
+        runs = [run._replace(lr=rate) for rate in rates]
+        paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
+        print(f"\n# {loss.upper()}: five rates, {run.epochs} epochs")
+        print_table(run, rates, paths)
+        program.save_figure(plot(run, rates, paths, title), name)
     program.show_figures()
 
 

@@ -1,12 +1,9 @@
 """What the published table hides: the run has ended in a cycle of exactly two states.
 
-The question. From epoch 120 on, the tutorial's 1000-epoch table stands still: train loss 0.0012645,
-test loss 0.0138018. Has the model converged? Does it do ten times worse on unseen data?
-
-No, twice. Each epoch uses all data, no momentum. So a state (weight, bias) determines the next.
-The first state that comes back closes a cycle for good. Here there are two states, A and B. The
-table shows only even epochs, so it always catches the jump at the same moment. A row's train loss
-is measured before the step (state A), its test loss after it (state B): two different models.
+The question. From epoch 120 on, each row of the tutorial's 1000-epoch table is the same. Has the
+model converged? No. Each epoch uses all data, no momentum. So a state (weight, bias) determines the
+next, and the first state that comes back closes a cycle for good. Here there are two states, A and
+B. A row's train loss is measured before the step (state A), its test loss after it (state B).
 
 Why it can't end. The MAE's gradient knows the residuals' signs, not their sizes. In section 6, all
 predictions are too high at A: every sign is 1, and the gradient is (mean of x, 1). All are too low
@@ -125,7 +122,6 @@ def amplitudes(run, rates=(0.04, 0.02, 0.01, 0.005, 0.0025)):
 
 
 def print_amplitudes(run):
-    """Print how far apart the states are for several learning rates."""
     print("\n# 3. The distance of the states is proportional to lr (section 6)")
     print(f"{'lr':>8}{'from epoch':>12}{'states':>8}{'distance':>12}{'distance / lr':>15}")
     for rate, first, period, distance in amplitudes(run):
@@ -177,7 +173,6 @@ def plot(run, trajectory, scheduled):
 
 
 def main():
-    """Go from the question to the proof: the cycle, why it can't end, its size, a picture."""
     runs = mae_runs()
     trajectories = {name: run.train(torch_optim.train) for name, run in runs.items()}
     for name, run in runs.items():

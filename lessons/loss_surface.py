@@ -135,7 +135,6 @@ def animate(run, points, writer, every=5, hold=8):
 
 
 def print_paths(runs, paths):
-    """Print where each run is after some epochs, and the loss there."""
     for run, points in zip(runs, paths):
         print(f"\n# {run.loss.upper()}, lr = {run.lr:.6f}")
         print(f"{'epoch':>5}{'weight':>10}{'bias':>10}{run.loss.upper():>10}")

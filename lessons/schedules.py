@@ -124,7 +124,6 @@ def flattest_kept(run, trajectory):
 
 
 def print_schedules(run):
-    """Print what a constant rate and each schedule end at."""
     print(f"\n# 1. Schedules (section 6): losses after {run.epochs} epochs")
     print(f"{'schedule':<36}{'train loss':>14}{'the same, torch':>18}{'test loss':>14}")
     constant = run.train(numpy_closed_form.train)
