@@ -90,6 +90,7 @@ def test_the_states_and_the_row_are_printed_with_all_digits(cycle, capsys):
     assert line_b.split() == ["B", *map(str, (row, *map(float, b), *losses[1]))]
     assert len(line_a) == len(line_b) == len(titles) <= 100
     train_a, test_b = losses[0][0], losses[1][1]
+    assert train_a == trajectory.loss[row], "measured before the step"
     assert printed_row == f"Epoch: {row} | Train loss: {train_a} | Test loss: {test_b}"
 
 
