@@ -34,11 +34,11 @@ import numpy as np
 from manual_grad import program
 from manual_grad.losses import LOSSES
 
-REAL, FAR = "0.05 to 0.95", "1 to 8 away from the prediction"  # kinds of labels
+REAL, AWAY = "0.05 to 0.95", "0.01 to 8 away from y_pred"  # kinds of labels
 BINARY, SIGNS, ONE_HOT = CLASSES = "0 or 1", "-1 or 1", "a single 1, else 0"
 TRIALS = (  # ranges of predictions, and the labels to try with them
-    ((-3, 3), (REAL, FAR, BINARY, SIGNS, ONE_HOT)),
-    ((0.05, 3), (REAL, FAR, BINARY)),  # positive numbers
+    ((-3, 3), (REAL, AWAY, BINARY, SIGNS, ONE_HOT)),
+    ((0.05, 3), (REAL, AWAY, BINARY)),  # positive numbers
     ((0.05, 0.95), (REAL, BINARY)),  # probabilities
     ((0.05, 0.95), (SIGNS,)),
 )
@@ -98,6 +98,7 @@ def derivative(function, x):
     return central, room + jump / 2, jump / 2 > room
 
 
+@functools.cache
 def points(n, limits, labels):
     """Return n predictions and labels of shape (n, 1), two of them equal if they may be.
 
@@ -109,12 +110,13 @@ def points(n, limits, labels):
         y_pred[2] = 0
     y = {
         REAL: real,
-        FAR: y_pred + np.resize([1, np.sign(limits[0])], (n, 1)) * np.linspace(1, 8, n)[:, None],
+        AWAY: y_pred
+        + np.resize([1, np.sign(limits[0])], (n, 1)) * np.geomspace(0.01, 8, n)[:, None],
         SIGNS: np.resize([-1, 1], (n, 1)),
         ONE_HOT: np.eye(n)[:, 1:2],
         BINARY: np.resize([0, 1], (n, 1)),
     }[labels]
-    if labels != FAR:
+    if labels != AWAY:
         y_pred[:2] = np.clip(y[:2], *limits)
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
@@ -264,12 +266,12 @@ def try_labels(loss, gradient):
         tried, matter = {}, False
         for labels in kinds:
             try:
-                matter |= labels != FAR and ends_that_matter(loss, limits, labels)
+                matter |= labels != AWAY and ends_that_matter(loss, limits, labels)
                 if labels != ONE_HOT or has_softmax(loss, limits):
                     tried[labels] = measure(loss, gradient, limits, labels)
             except Exception as caught:
                 error = caught
-        if tried.keys() - {FAR} and np.all(matter):
+        if tried.keys() - {AWAY} and np.all(matter):
             return limits, tried
     raise error
 
@@ -304,6 +306,7 @@ PLACES = {
     "y_pred > 0": lambda p: p.y_pred > 0,
     "y < 0": lambda p: p.y < 0,
     "|y_pred - y| is large": lambda p: abs(p.y_pred - p.y) >= abs(p.y_pred - p.y)[p.wrong].min(),
+    "|y_pred - y| is small": lambda p: abs(p.y_pred - p.y) <= abs(p.y_pred - p.y)[p.wrong].max(),
     "y_pred and y_pred - y differ in sign: no - y?": lambda p: p.y_pred * (p.y_pred - p.y) <= 0,
 }
 
@@ -406,14 +409,17 @@ def check(loss, gradient):
 def check_in_order(loss, gradient, loss_swap, gradient_swap):
     """Return the Verdict, with labels first where so ordered."""
     limits, tried = try_labels(calling(loss, loss_swap), calling(gradient, gradient_swap))
+    right_here = (
+        RIGHT if limits == TRIALS[0][0] else f"{RIGHT} for y_pred from {limits[0]} to {limits[1]}"
+    )
     wrong = {labels: p for labels, p in tried.items() if p.wrong.any()}
     if not wrong:
-        return Verdict(True, RIGHT, describe(limits, tried))
+        return Verdict(True, right_here, describe(limits, tried))
     verdict = Verdict(False, name_mistake([*wrong.values()]), describe(limits, tried))
     right = {labels: tried[labels] for labels in CLASSES if labels in tried.keys() - wrong.keys()}
     if right and (REAL not in tried or REAL in wrong and is_for_classes(limits, tried[REAL])):
         detail = f"{describe(limits, right)}\nBut with other labels: {sentence(verdict)}"
-        return Verdict(True, RIGHT, detail)
+        return Verdict(True, right_here, detail)
     p = join([points.some(points.wrong) for points in wrong.values()])
     i = abs(p.ours - p.slope).argmax()
     numbers = (
@@ -454,7 +460,7 @@ def with_progress(loss):
         nonlocal calls
         calls += 1
         seconds = time.monotonic() - start
-        if seconds > PATIENCE:
+        if seconds > PATIENCE and sys.stderr.isatty():
             text = f"loss was called {calls} times in {seconds:.0f} s; a check takes 300 to 1400"
             print(text, end="\r", file=sys.stderr, flush=True)
         return loss(*arguments)

@@ -66,26 +66,18 @@ def test_the_table_and_the_picture_show_the_numbers(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is known on Linux alone")
 def test_the_systems_count_of_memory_sees_arrays_and_tensors(monkeypatch):
-    names = ["numpy_blocks", "numpy_closed_form", "tensor_updates"]
+    names = ["numpy_blocks", "tensor_updates"]
     monkeypatch.setattr(benchmark, "TRAINERS", {name: benchmark.TRAINERS[name] for name in names})
     peaks = benchmark.measure_memory(10_000_000)
     if None in peaks:
         pytest.skip("this system doesn't reset the peak of a process")
     array = 40  # MB: 10,000,000 numbers of float32
-    assert peaks[0] < array < min(peaks[1:]) < max(peaks[1:]) < 6 * array
+    assert peaks[0] < array < peaks[1] < 6 * array
 
 
 def test_where_the_peak_cannot_be_reset_the_memory_is_not_known(monkeypatch):
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: open(__file__ + "/nowhere"))
     assert benchmark.extra_memory(numpy_closed_form.train, 1000) is None
-
-
-def test_progress_is_for_terminals(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    benchmark.progress("40 points")
-    benchmark.progress("")
-    first, second, last = capsys.readouterr().out.split("\r")[1:]
-    assert (first.rstrip(), second.strip(), last) == ("40 points", "", "")
 
 
 def test_the_data_are_the_tutorials_line():

@@ -60,8 +60,9 @@ def test_the_points_meet_what_is_special():
             assert (y_pred * 2**20 % 1 == 0).all()
             assert limits[0] <= y_pred.min() <= y_pred.max() <= limits[1] + 2**-20
             assert (y_pred == 0).any() == (limits[0] < 0)
-            if labels == gradient_check.FAR:
-                assert 1 <= abs(y_pred - y).min() <= abs(y_pred - y).max() <= 8
+            if labels == gradient_check.AWAY:
+                assert 0.009 <= abs(y_pred - y).min() <= 0.011
+                assert 7.9 <= abs(y_pred - y).max() <= 8
                 assert (y > y_pred).any()
                 assert (y < y_pred).any() == (limits[0] < 0)
             elif limits[0] < 0:
@@ -154,6 +155,7 @@ def test_a_right_gradient_is_never_wrong_even_in_float32():
             verdict = check(loss, lambda p, y, g=gradient: g(p, y).astype(np.float32))
             assert verdict.right, (name, verdict)
             assert verdict.detail.startswith(f"Tried: predictions {lowest} to "), (name, verdict)
+            assert (" for y_pred from " in verdict.finding) == (lowest != "-3"), (name, verdict)
             assert "Labels 0.05 to 0.95" in verdict.detail, (name, verdict)
             assert "go first" not in verdict.detail, name
 
@@ -236,6 +238,7 @@ MORE_WRONG = [
     (MSE[0], lambda p, y: 2.0001 * (p - y), "is 1.00005 times as large as it should be"),
     (MSE[0], lambda p, y: (y - p) * y.size, "is -6 times as large as it should be if n = 12, an"),
     (MSE[0], lambda p, y: 2 * (y - p) * y.size, "has the wrong sign, and is n times as large as"),
+    (MAE[0], lambda p, y: ((p - y) / 0.05).clip(-1, 1), "is right except where |y_pred - y| is s"),
     (BCE[0], lambda z, y: (z > 0) - y, OTHER),
     (MAE[0], lambda p, y: np.sign(p - y) * np.cos(9 * p), OTHER),
 ]
@@ -253,14 +256,8 @@ def test_where_a_gradient_is_wrong_is_said():
     def wrong(y_pred, y):
         return (2 * (y_pred - y) + eval(place)) / y.size
 
-    for place in (
-        "y_pred == y",
-        "y_pred < y",
-        "y_pred > y",
-        "y_pred == 0",
-        "y_pred < 0",
-        "y_pred > 0",
-    ):
+    places = "y_pred == y, y_pred < y, y_pred > y, y_pred == 0, y_pred < 0, y_pred > 0"
+    for place in places.split(", "):
         assert check(MSE[0], wrong).finding == f"is right except where {place}".replace("==", "=")
 
 
@@ -412,11 +409,7 @@ FILES = [
     (MINE.format(ABS, "1 / 0"), 2, ", line 8: ZeroDivisionError: division by zero"),
     (MINE.format("y.abs()", "y"), 2, ", line 5: AttributeError: 'numpy.ndarray' object has"),
     (MINE.format("y.abs()", "y"), 2, TENSORS),
-    (
-        MINE.format(ABS, SIGN).replace("t(y_pred", "t(X, y_pred"),
-        2,
-        "'y': loss and gradient are called with (y_pred, y)",
-    ),
+    (MINE.format(ABS, SIGN).replace("t(y_", "t(X, y_"), 2, "are called with (y_pred, y)"),
     ("1 + ''", 2, ", line 1: TypeError: unsupported operand type(s) for +: 'int' and 'str'\n"),
     ("import sys\nsys.exit()", 2, ", line 2: SystemExit"),
 ]
@@ -446,6 +439,7 @@ def test_a_file_gets_its_verdict_or_one_line(tmp_path, capsys):
 
 def test_a_slow_loss_tells_how_often_it_was_called(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(gradient_check, "PATIENCE", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     (tmp_path / "mine.py").write_text(MINE.format(ABS, SIGN), encoding="utf-8")
     with pytest.raises(SystemExit):
         gradient_check.main(str(tmp_path / "mine.py"))
@@ -494,16 +488,13 @@ def test_the_errors_have_the_powers_of_h_that_the_picture_names():
     texts = {text.get_text() for text in axes.texts}
     assert texts == {"rounding, like 1 / h", "truncation, like h", "truncation, like h$^2$"}
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    for line, errors in zip(axes.lines, (forward, central), strict=True):
-        np.testing.assert_array_equal(line.get_xdata(), steps)
-        np.testing.assert_array_equal(line.get_ydata(), errors)
-    assert axes.lines[0].get_marker() != axes.lines[1].get_marker()
 
 
 @pytest.mark.slow
 def test_each_mistake_gets_its_name_in_65_losses_and_in_both_ranges():
-    losses = formulas(ANYWHERE) | formulas(PROBABILITIES)
-    assert len(losses) == 65
-    for name, formula in losses.items():
+    anywhere, probabilities = formulas(ANYWHERE), formulas(PROBABILITIES)
+    assert len(anywhere | probabilities) == 65
+    for name, formula in (anywhere | probabilities).items():
         assert_all_named(name, formula)
+    for name, formula in anywhere.items():
         assert_all_named(name, lambda p, y, formula=formula: formula(probability(p), y))

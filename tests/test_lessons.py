@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 from numpy.testing import assert_allclose, assert_array_equal
@@ -217,14 +218,14 @@ def test_the_animation_shows_line_and_point_of_every_fifth_epoch_and_its_progres
     assert capsys.readouterr().out == "Drawing 5 frames .....\nSaved figures/training.gif\n"
 
 
-@pytest.mark.slow
-def test_the_animation_is_a_gif_of_six_seconds_that_repeats(start, tmp_path):
-    start("lessons/loss_surface.py", "--animation", folder=tmp_path)
+def test_the_film_is_a_gif_that_repeats(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "figures").mkdir()
+    run = RUN._replace(epochs=5)
+    loss_surface.animate(run, path_by_torch(run), PillowWriter(fps=8), hold=1)
     data = (tmp_path / "figures" / "training.gif").read_bytes()
     assert data.startswith(b"GIF89a")
     assert b"NETSCAPE2.0\x03\x01\x00\x00" in data, "0 repetitions: without end"
-    hundredths = re.findall(rb"\x21\xf9\x04.(..).\x00", data, re.DOTALL)
-    assert 500 < sum(int.from_bytes(number, "little") for number in hundredths) < 700
 
 
 @pytest.mark.parametrize("loss", RATES)
@@ -270,21 +271,12 @@ def test_an_mse_step_multiplies_the_error_along_each_axis_of_torchs_hessian():
         assert ends == ("there" if share < 1e-3 else "near" if share < 1 else "far")
 
 
-def test_mae_never_diverges_and_ends_in_jumps_as_the_docstring_says():
+def test_mae_jumps_wider_at_a_larger_rate_and_from_a_third_on_back_to_its_start():
     widths = []
-    for rate in (0.001, 0.01, 0.03, 0.1, 0.34, 0.35, 1, 1000):
-        run = RUN64._replace(lr=rate)
-        points, epochs = path_by_torch(run), run.train(torch_optim.train)
-        distance = np.linalg.norm(points - [[0.7], [0.3]], axis=0)
-        slope = np.hypot(epochs.weight_grad, epochs.bias_grad)
-        assert (slope <= np.hypot(X.max(), 1)).all(), "bounded"
-        high = epochs.loss > 1.001 * rate * slope**2 / 2
-        assert (np.diff(distance)[high] < 0).all(), "a step leads nearer"
-        if rate < 0.03:
-            assert (np.diff(epochs.loss) < 0).all(), "still on its way"
-        else:
-            assert_allclose(points[:, -1], points[:, -3], atol=PATH64 * max(1, rate))
-            widths.append(np.linalg.norm(points[:, -1] - points[:, -2]))
+    for rate in (0.03, 0.1, 0.34, 0.35, 1, 1000):
+        points = path_by_torch(RUN64._replace(lr=rate))
+        assert_allclose(points[:, -1], points[:, -3], atol=PATH64 * max(1, rate))
+        widths.append(np.linalg.norm(points[:, -1] - points[:, -2]))
         back = abs(points[:, -1] - points[:, 0]).max() <= PATH64 * max(1, rate)
         assert back == (rate >= 0.35), "the start is one of both points"
     assert widths == sorted(widths)
