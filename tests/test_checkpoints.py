@@ -83,23 +83,6 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(path, whole, mon
     assert os.listdir(path.parent) == ["model.pth"]
 
 
-def test_a_save_within_a_save_leaves_whole_files(path, whole, monkeypatch):
-    """The second runs when the first one's bytes are on the disk, but don't have the name yet."""
-    first, second = make_model(), make_model()
-
-    def fsync(descriptor):
-        monkeypatch.undo()
-        assert os.fstat(descriptor).st_size == len(whole)
-        assert path.read_bytes() == whole
-        save_model(second, path)
-        assert state(load_model(make_model(), path)) == state(second)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    save_model(first, path)
-    assert state(load_model(make_model(), path)) == state(first)
-    assert os.listdir(path.parent) == ["model.pth"]
-
-
 KILLED = """
 import os, resource, signal, sys, torch
 from beyond.checkpoints import save_model

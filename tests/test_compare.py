@@ -96,19 +96,6 @@ def test_a_step_rounded_once_is_exact():
             assert distance < beside or distance == beside and got.view(np.int32) % 2 == 0
 
 
-def test_torch_rounds_its_step_in_one_of_the_two_ways():
-    theta, grad = torch.randn(2, 100_000, generator=torch.Generator().manual_seed(0))
-    parameter = theta.clone().requires_grad_()
-    parameter.grad = grad
-    torch.optim.SGD([parameter], lr=0.01).step()
-    numbers = theta.numpy(), grad.numpy(), np.float32(0.01)
-    once, twice = verdict.rounded_once(*numbers), verdict.rounded_twice(*numbers)
-    assert (once != twice).any()
-    got = parameter.detach().numpy()
-    assert (got == once).all() or (got == twice).all()
-    np.testing.assert_array_equal((theta - 0.01 * grad).numpy(), twice)
-
-
 # --- Right runs
 
 

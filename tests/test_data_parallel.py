@@ -132,17 +132,6 @@ def test_options_ask_for_positive_whole_numbers(monkeypatch, capsys):
         assert capsys.readouterr().err.endswith(message)
 
 
-def test_progress_is_told_by_the_first_process_to_a_terminal_only(monkeypatch, capsys):
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(data_parallel, "time", clock)
-    for rank, terminal in ((0, True), (0, False), (1, True)):
-        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
-        for _ in data_parallel.progress(6, SimpleNamespace(rank=rank)):
-            clock.now += 0.9
-        told = "\repoch 3 of 6\repoch 5 of 6\r            \r" if rank == 0 and terminal else ""
-        assert capsys.readouterr().out == told
-
-
 SCRIPT = """
 import json, os, signal, torch
 from pathlib import Path
