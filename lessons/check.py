@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from lessons.limit_cycle import find_cycle
-from manual_grad import program, tensor_updates, torch_optim
+from manual_grad import program, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 
@@ -53,7 +53,9 @@ def judge(name, ours, right, room, mistakes=(), hint=""):
         wanted = f"finite numbers of shape {right.shape}" if right.shape else "a finite number"
         got = " ".join(f"{type(ours).__name__} {ours!r}".split())
         of = f" of shape {numbers.shape}" if numbers.shape else ""
-        return f"{name} must be {wanted}, not {got:.60}{of}"
+        cure = ". Use .item()" if "ensor" in got else ""
+        cure = ". Does every way through it end in `return`?" if ours is None else cure
+        return f"{name} must be {wanted}, not {got:.60}{of}{cure}"
     numbers = numbers.reshape(right.shape)
     wrong = np.argwhere(np.abs(numbers - right) > room)
     if not len(wrong):
@@ -64,6 +66,8 @@ def judge(name, ours, right, room, mistakes=(), hint=""):
             return f"{name}: {words}"
     place = tuple(wrong[0].tolist())
     where = f" at {list(place)}" if place else ""
+    if right.shape[1:] == (2,):  # of a run
+        where = f" after epoch {place[0]}, {('weight', 'bias')[place[1]]}"
     way = "lower" if numbers[place] > right[place] else "higher"
     return f"{name}{where}: {numbers[place]:.9g} should be {way}{hint}"
 
@@ -92,8 +96,9 @@ def by_torch(run, loss_fn, rates=None, **options):
 
 def exercise_1(mine):
     run = LINE.train(torch_optim.train)
-    yield "weight_grad", mine.weight_grad, run.weight_grad[0], 0.006
-    yield "bias_grad", mine.bias_grad, run.bias_grad[0], 0.006
+    for name, right in ("weight_grad", run.weight_grad[0]), ("bias_grad", run.bias_grad[0]):
+        steps = {"that is lr times the gradient": 0.01 * right, "that is the step": -0.01 * right}
+        yield name, getattr(mine, name), right, 0.003, steps
 
 
 def exercise_2(mine):
@@ -151,28 +156,28 @@ def exercise_7(mine):
     rates = [mine.rate(epoch) for epoch in range(run.epochs)]
     yield "rates between 0 and 0.01", rates, np.full(run.epochs, 0.005), 0.005 + 1e-12
     states = by_torch(run, MAE, rates)
-    hint = ". It still jumps. Let the rate come nearer to 0"
-    yield "the last step of the bias", abs(states[-1, 1] - states[-2, 1]), 0, 1e-4, {}, hint
-    hint = ". It stops on its way. The rate falls too soon"
+    steps = np.diff(states[:, 1])
+    to_and_fro = steps[steps != 0][-2:].prod() < 0
+    hint = ". It still jumps" if to_and_fro else ". It stays on its way: larger rates, for longer"
+    yield "the last step of the bias", abs(steps[-1]), 0, 1e-4, {}, hint
     yield "the last weight and bias", states[-1], (TRUE_WEIGHT, TRUE_BIAS), 1e-3, {}, hint
 
 
 def exercise_8(mine):
     ours = mine.train(LINE.X.clone(), LINE.y.clone(), LINE.weight, LINE.bias, LINE.lr, LINE.epochs)
-    tenth = by_torch(LINE._replace(lr=LINE.lr / 10), MSE, momentum=0.9)
-    mistakes = {"that is SGD without momentum": by_torch(LINE, MSE)}
+    tenth, nine = (by_torch(LINE._replace(lr=lr), MSE, momentum=0.9) for lr in (0.001, 0.009))
+    mistakes = {"that is SGD without momentum": by_torch(LINE, MSE), "that is 0.9 * (v + g)": nine}
+    mistakes["that is Nesterov's"] = by_torch(LINE, MSE, momentum=0.9, nesterov=True)
     mistakes["a new gradient counts whole, not 1 - momentum of it"] = tenth
     yield "train", ours, by_torch(LINE, MSE, momentum=0.9), 1e-9, mistakes
 
 
 def exercise_9(mine):
     run = RUNS["pipeline, custom"]
-    plain, right = run.train(tensor_updates.train), by_torch(run, MSE)
-    plain = np.stack([plain.weight, plain.bias], axis=1)
-    differ, _ = np.nonzero(plain != right)
-    twice = f"epochs {differ.tolist()} differ in a last bit. How often does a step round?"
     start = run.X.clone(), run.y.clone(), run.weight, run.bias
-    yield "train", mine.train(*start, run.lr, run.epochs), right, 0, {twice: plain}
+    ours, right = mine.train(*start, run.lr, run.epochs), by_torch(run, MSE)
+    yield "train", ours, right, 1e-6
+    yield "the last bits of train", ours, right, 0, {}, ". How often does a step round?"
 
 
 def exercise_10(mine):
@@ -188,10 +193,7 @@ def exercise_10(mine):
     yield "its gradient by the engine", leaf.grad, grad, 1e-12
 
 
-# fmt: off
-EXERCISES = [exercise_1, exercise_2, exercise_3, exercise_4, exercise_5,
-             exercise_6, exercise_7, exercise_8, exercise_9, exercise_10]
-# fmt: on
+EXERCISES = [globals()[f"exercise_{number}"] for number in range(1, 11)]
 
 
 def main(number, file):

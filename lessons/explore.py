@@ -5,10 +5,10 @@ show the same two numbers, up to the sliders' ends. The buttons train from where
 learning rate of the third slider. The grey lines join points of equal loss. The gradient points
 uphill; it is drawn half as long as it is. "step" is what the next epoch does: the opposite
 direction, lr times the gradient's length. Another point or another loss begins a new path. Another
-learning rate goes on with the old one.
+learning rate goes on with the old one; the words then compare with the loss where it set in.
 
-Try 100 epochs from the start: that is the tutorial's run. Try MSE with lr 0.8, then with 0.9. Try
-MAE with lr 1. Without a display, one picture of the window is saved.
+Try 100 epochs from the start: that is the tutorial's run. Try MSE with lr 0.8, restart, and try
+0.9. Restart, and try MAE with lr 1. Without a display, one picture of the window is saved.
 """
 
 import sys
@@ -109,11 +109,16 @@ class Explorer:
         self.buttons["restart"].on_clicked(lambda _: self.restart(START))
         for control in (self.weight.on_changed, self.bias.on_changed, self.loss.on_clicked):
             control(lambda _: self.restart((self.weight.val, self.bias.val)))
-        self.exponent.on_changed(lambda _: self.redraw())
+        self.exponent.on_changed(lambda _: self.go_on())
 
     def restart(self, point):
         """Begin a new path."""
         self.path = [point]
+        self.go_on()
+
+    def go_on(self):
+        """Measure the loss from here on, as at a new learning rate."""
+        self.began = len(self.path) - 1
         self.redraw()
 
     def lr(self):
@@ -144,6 +149,8 @@ class Explorer:
             slider.eventson = False  # it follows the point: this is no drag
             slider.set_val(min(max(value, slider.valmin), slider.valmax))
             slider.eventson = True
+            if value != slider.val:
+                slider.valtext.set_text("off scale")
         self.exponent.valtext.set_text(f"{self.lr():g}")
 
         y_pred = point[0] * X + point[1]
@@ -190,16 +197,17 @@ class Explorer:
         name, (loss,) = self.loss.value_selected, epoch.loss
         weight_grad, bias_grad = epoch.weight_grad[0], epoch.bias_grad[0]
         step = f"weight {-self.lr() * weight_grad:+.3g}, bias {-self.lr() * bias_grad:+.3g}"
-        first = self.epoch_from(self.path[0]).loss[0]
+        first = self.epoch_from(self.path[self.began]).loss[0]
         now, before = f"{loss:.4g}", f"{first:.4g}"
-        if len(self.path) == 1:
-            so_far = "Here a path begins: train, or guess better."
+        since = f"from {before} in epoch {self.began}"
+        if self.began == len(self.path) - 1:
+            so_far = "Train from here, or guess better."
         elif now == before:
-            so_far = f"The {name} is what it was where this path began."
+            so_far = f"The {name} is what it was in epoch {self.began}."
         elif loss > first:
-            so_far = f"The {name} rose from {before}: steps of this length go too far. Lower lr?"
+            so_far = f"The {name} rose {since}: steps of this length go too far. Lower lr?"
         else:
-            so_far = f"The {name} fell from {before}."
+            so_far = f"The {name} fell {since}."
         return (
             f"{where}, {name} {now}\n"
             f"Gradient: weight {weight_grad:.3g}, bias {bias_grad:.3g}. "

@@ -124,8 +124,8 @@ def plot_residuals(run):
         _, _, y_pred, residual, sign, _ = table(X, y, *parameters)
         axis.plot(X, y_pred, color="black", label="predictions")
         for value, color, marker, style, words in (
-            (-1, BLUE, "v", "-", "below 0 (prediction too low)"),
-            (1, ORANGE, "^", "--", "above 0 (prediction too high)"),
+            (-1, BLUE, "^", "-", "below 0 (line must rise)"),
+            (1, ORANGE, "v", "--", "above 0 (line must fall)"),
         ):
             some = sign == value
             label = f"data point, residual {words}: {some.sum()}"

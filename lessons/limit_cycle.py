@@ -151,7 +151,9 @@ def plot(run, trajectory, scheduled):
         near.plot(rows, losses[rows], marker, **marks)
         point, arrow = (row, losses[row]), dict(arrowstyle="-|>", lw=2.5, shrinkB=9)
         near.annotate(f"state {state}", point, (row, height), ha="center", arrowprops=arrow)
-    near.set(xlim=(row - 4.5, row + 11.5), ylim=(1e-4, 0.6), title="Near: a row mixes two models")
+    dip = row - 1, test[row - 1]  # in no printed row
+    near.annotate("A's test loss", dip, (row - 2.2, 6e-5), ha="center", arrowprops=arrow)
+    near.set(xlim=(row - 4.5, row + 11.5), ylim=(5e-5, 0.6), title="Near: a row mixes two models")
 
     for losses, look, label in (
         (test, dict(color=YELLOW), "test loss"),

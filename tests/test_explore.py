@@ -45,7 +45,8 @@ def test_100_epochs_from_the_start_are_the_tutorials(window):
     assert window.words.get_text() == (
         "Epoch 100: weight 0.5784, bias 0.3513, MAE 0.02446\n"
         "Gradient: weight -0.159, bias 0.1. "
-        "Next step, -lr * gradient: weight +0.00159, bias -0.001\nThe MAE fell from 0.3129."
+        "Next step, -lr * gradient: weight +0.00159, bias -0.001\n"
+        "The MAE fell from 0.3129 in epoch 0."
     )
     words = [name.get_text() for name in window.names]
     assert words == ["gradient / 2", "step (too short to see)"]
@@ -55,10 +56,11 @@ def test_100_epochs_from_the_start_are_the_tutorials(window):
     drag(window.buttons["10 epochs"].ax, 0.5)
     drag(window.buttons["1 epoch"].ax, 0.5)
     assert (len(window.path), window.path[0]) == (112, START)
+    assert "The MAE rose from 0.02446 in epoch 100: " in window.words.get_text()
     drag(window.buttons["restart"].ax, 0.5)
     window.exponent.set_val(0)
     drag(window.buttons["10 epochs"].ax, 0.5)  # to and fro, five times
-    assert window.words.get_text().endswith("The MAE is what it was where this path began.")
+    assert window.words.get_text().endswith("The MAE is what it was in epoch 0.")
     drag(window.buttons["restart"].ax, 0.5)
     assert window.path == [(window.weight.val, window.bias.val)] == [START]
 
@@ -96,13 +98,17 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
     drag(window.loss.ax, 0.15, y=1 / 3)
     window.exponent.set_val(np.log10(0.9))
     drag(window.buttons["10 epochs"].ax, 0.5)
-    assert "The MSE rose from 0.1049: steps of this length go too far" in window.words.get_text()
+    assert (
+        "The MSE rose from 0.1049 in epoch 0: steps of this length go too far"
+        in window.words.get_text()
+    )
     window.train(1000)
     assert "\nDiverged: " in window.words.get_text()
+    assert window.weight.valtext.get_text() == window.bias.valtext.get_text() == "off scale"
     assert np.isfinite(window.path).all()
     drag(window.bias.ax, 0.5)
     np.testing.assert_allclose(window.path, [(-0.2, 0.3)], atol=PIXEL)
-    assert "\nHere a path begins" in window.words.get_text()
+    assert "\nTrain from here" in window.words.get_text()
     for point in ((-0.2, -0.6), (1.4, 1.2), (0.5, 2), (2, 0.5)):
         window.restart(point)
         visible = {artist.get_visible() for artist in (window.arrows, *window.names)}

@@ -124,9 +124,9 @@ def test_the_picture_holds_the_loss_curves_and_both_states():
     for rows, curve in ((train_rows, train), (test_rows, test)):
         np.testing.assert_array_equal(rows.get_xydata(), curve.get_xydata()[::10])
     row = limit_cycle.next_row(trajectory, 10)
-    points = [(row, train.get_ydata()[row]), (row, test.get_ydata()[row])]
-    arrows = {text.get_text(): text.xy for text in near.texts}
-    assert arrows == dict(zip(("state A", "state B"), points))
+    points = [(row, train.get_ydata()[row]), *test.get_xydata()[[row, row - 1]].tolist()]
+    assert [text.get_text() for text in near.texts] == ["state A", "state B", "A's test loss"]
+    np.testing.assert_array_equal([text.xy for text in near.texts], points)
     assert near.get_xlim()[0] < row < row + 10 < near.get_xlim()[1]
     for band, losses in zip(whole.collections, (test.get_ydata(), trajectory.loss)):
         x, y = band.get_paths()[0].vertices.T
