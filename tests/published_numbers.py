@@ -94,6 +94,7 @@ def cells(script):
 def run(script, some_cells):
     """Run cells one after the other in an empty folder, as a notebook does."""
     printed, names, figures = [], {"__name__": "__main__"}, []
+    plt.close("all")
 
     def show():  # no window; tell how many there would be
         figures.append(len(plt.get_fignums()))

@@ -1,13 +1,9 @@
 """The window of lessons/explore.py, driven by the mouse: what it trains, shows and says."""
 
-import subprocess
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -121,8 +117,3 @@ def test_without_a_window_it_saves_a_whole_picture(tmp_path, monkeypatch, capsys
         assert (box.min >= 0).all()
         assert (box.max <= plt.gcf().bbox.max).all()
         assert not any(map(box.overlaps, boxes[:i]))
-
-
-def test_it_needs_no_torch():
-    program = "import sys; sys.modules['torch'] = None; import lessons.explore"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -115,10 +115,11 @@ def test_a_script_needs_no_other_file_and_leaves_its_pictures_and_models():
 
 
 def test_whole_a_script_prints_the_same_and_leaves_its_names(monkeypatch):
+    cell_by_cell = {script: ran(script) for script in SCRIPTS}
     monkeypatch.setattr(plt, "savefig", lambda path: None)  # drawing takes most of the time
-    for script in SCRIPTS:
+    for script, by_cell in cell_by_cell.items():
         whole = run(script, [Cell("the whole script", source(script))])
-        assert whole.printed == ["".join(ran(script).printed)], script
+        assert whole.printed == ["".join(by_cell.printed)], script
         code = [line for document in DOCUMENTS[script] for line in document.get("code", [])]
         nodes = ast.walk(ast.parse("\n".join(line for line in code if line[0] != "!")))
         stored = {
@@ -126,7 +127,7 @@ def test_whole_a_script_prints_the_same_and_leaves_its_names(monkeypatch):
             for n in nodes
             if isinstance(getattr(n, "ctx", None), ast.Store) and hasattr(n, "id")
         }
-        assert stored <= whole.names.keys() == ran(script).names.keys(), script
+        assert stored <= whole.names.keys() == by_cell.names.keys(), script
 
 
 def test_the_second_tutorials_cells_run_alone():
