@@ -181,7 +181,7 @@ class Explorer:
             self.arrows.set_offsets([point, point])
             self.arrows.set_UVC(*vectors.T)
             for name, words, vector in zip(self.names, ("gradient / 2", "step"), vectors):
-                name.set_text(words if np.hypot(*vector) > SHORT else f"{words} (too short to see)")
+                name.set_text(words if np.hypot(*vector) > SHORT else f"{words} (tiny)")
                 name.xy = point + vector
                 name.set_position((0, np.copysign(20, vector[1])))
 

@@ -44,7 +44,7 @@ def test_100_epochs_from_the_start_are_the_tutorials(window):
         "Next step, -lr * gradient: weight +0.00159, bias -0.001\n"
         "The MAE fell from 0.3129 in epoch 0."
     )
-    assert [name.get_text() for name in window.names] == ["gradient / 2", "step (too short to see)"]
+    assert [name.get_text() for name in window.names] == ["gradient / 2", "step (tiny)"]
     window.draws.clear()
     window.exponent.set_val(-0.3)  # another rate goes on with the path
     assert (len(window.draws), window.exponent.valtext.get_text()) == (1, "0.5")
