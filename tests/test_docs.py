@@ -81,7 +81,7 @@ def test_the_two_commands_are_single_lines():
     assert second == ".venv/bin/python -m pytest"
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
     assert [pin.split("==")[0] for pin in pins] == ["torch", "numpy", "matplotlib", "pytest"]
-    assert f"pip install {pins[0]} --index-url" in README
+    assert f"pip install {pins[0]} --index-url https://download.pytorch.org/whl/cpu" in README
 
 
 def test_each_link_leads_to_a_file_and_a_heading():
