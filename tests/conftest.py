@@ -1,6 +1,7 @@
 """What the tests share: no windows, one thread, programs that run in the tests' own process."""
 
 import contextlib
+import gc
 import io
 import runpy
 import sys
@@ -17,6 +18,7 @@ from manual_grad.published_runs import published_runs
 
 matplotlib.use("Agg")
 torch.set_num_threads(1)  # several threads add up a sum in another order
+gc.freeze()  # or Python looks through all of torch, again and again: a tenth of the time
 ROOT = Path(__file__).resolve().parent.parent
 
 
