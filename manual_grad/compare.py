@@ -9,7 +9,7 @@ The text is the same in every run on one machine. So `diff` of two texts, of an 
 PyTorch for example, shows which runs have changed, even by one bit. (The tests name each printed
 number that has.)
 
-A trainer of your own joins in like this:
+A trainer of your own joins in like this, in a file in the project's folder:
 
     from manual_grad import compare
     compare.TRAINERS["mine"] = train
@@ -20,6 +20,7 @@ returns a Trajectory of manual_grad.trajectory. Whatever else it does becomes a 
 """
 
 import sys
+import traceback
 from itertools import cycle
 from pathlib import Path
 from textwrap import fill, shorten
@@ -63,8 +64,11 @@ def result(run, train):
     data = run._replace(X=run.X.clone(), y=run.y.clone())  # a reader's trainer may write into them
     try:
         return checked(data.train(train), run.epochs)
-    except Exception as error:
-        return shorten(f"{type(error).__name__}: {error}", 240)
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        theirs = [f for f in frames if Path(f.filename).parent != Path(__file__).parent]
+        where = f" ({Path(theirs[0].filename).name}, line {theirs[0].lineno})" if theirs else ""
+        return shorten(f"{type(error).__name__}: {error}", 240) + where
 
 
 def checked(returned, epochs):

@@ -224,6 +224,7 @@ READERS = {  # each with what the table says of it in section 3
     "tensors": (changed(lambda t: Trajectory(*map(torch.tensor, t))), RIGHT),
     "writes": (writes_into_its_data, "NOT EXPLAINED: epoch 0, weight_grad is "),
     "raises": (changed(lambda t: int("much text " * 99)), "ValueError: invalid literal for int()"),
+    "exits": (changed(lambda t: exit(3)), "SystemExit: 3 (test_compare.py, line "),
     "none": (changed(lambda t: None), "TypeError: train must return a Trajectory of manual_grad."),
     "tuple": (changed(tuple), "trajectory, not tuple"),
     "column": (changed(lambda t: t._replace(loss=t.loss[:, None])), "not (100, 1)"),
@@ -256,7 +257,7 @@ def test_whatever_a_readers_trainer_does_is_a_line_and_the_program_goes_on(monke
     for name, (_, words) in READERS.items():
         said = " ".join(re.search(f"^{name}: (.*(?:\n .*)*)", table, re.MULTILINE)[1].split())
         assert words in said, name
-        wrong = "NOT EXPLAINED" in said or "Error: " in said
+        wrong = "NOT EXPLAINED" in said or "Error: " in said or "Exit: " in said
         assert wrong == (words != RIGHT), name
         assert wrong == (f"\n{name}:\nNot as torch_optim in 3 of 3 runs. In 'sect" in text), name
     shown = {text.get_text() for text in figures["rounding"].legends[0].get_texts()}
