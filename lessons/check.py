@@ -193,7 +193,10 @@ def exercise_10(mine):
     yield "its gradient by the engine", leaf.grad, grad, 1e-12
 
 
-EXERCISES = [globals()[f"exercise_{number}"] for number in range(1, 11)]
+EXERCISES = [
+    exercise_1, exercise_2, exercise_3, exercise_4, exercise_5,
+    exercise_6, exercise_7, exercise_8, exercise_9, exercise_10,
+]  # fmt: skip
 
 
 def main(number, file):

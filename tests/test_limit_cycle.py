@@ -5,6 +5,7 @@ import platform
 import numpy as np
 import pytest
 import torch
+from published_numbers import X86
 
 from lessons import limit_cycle, schedules
 from lessons.schedules import both_losses
@@ -15,7 +16,6 @@ from manual_grad.trajectory import Trajectory
 RUNS = limit_cycle.mae_runs()
 RUN = RUNS["section 6"]
 RUN_64 = RUN._replace(X=RUN.X.double(), y=TRUE_WEIGHT * RUN.X.double() + TRUE_BIAS)
-X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 # A float32 step with lr = 0.01 ends at parameters below 1: at most 2^-25. Its gradient is a sum of
 # at most 80 terms with a mean of 0.4: 0.01 * 81 * 2^-24 * 0.4 = 2e-8. Both are less than 2^-24.

@@ -1,13 +1,12 @@
 """The published runs are the tutorials': their data, starts, settings and printed losses."""
 
 import itertools
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from published_numbers import PUBLISHED
 
 from manual_grad.numpy_closed_form import START
 from manual_grad.published_runs import CUSTOM_START, LINEAR_START, published_runs
@@ -27,8 +26,7 @@ WHERE = {
 def published(name):
     """Return what a tutorial prints of a run."""
     tutorial, section, *_ = WHERE[name]
-    path = Path(__file__).parent / "published" / f"{tutorial}.json"
-    return json.loads(path.read_text(encoding="utf-8"))[section]
+    return PUBLISHED[tutorial][section]
 
 
 @pytest.mark.parametrize("name", RUNS)
