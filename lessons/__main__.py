@@ -9,7 +9,6 @@
     autograd_function   a gradient by hand inside torch
     limit_cycle         what the tutorial's table hides: a cycle of two states
     schedules           what ends the cycle: a learning rate that falls, or another loss
-    check               your solution of an exercise: is it right?
 
 With --help, each says more.
 """

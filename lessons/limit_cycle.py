@@ -28,6 +28,7 @@ from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.losses import mae_gradient
 from manual_grad.program import BLUE, ORANGE, YELLOW
 from manual_grad.published_runs import published_runs
+from manual_grad.trajectory import find_cycle
 
 # The tutorials print a row every so many epochs.
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
@@ -37,20 +38,6 @@ SCHEDULE = "lr times 0.1 every 150 epochs"  # of the picture
 def mae_runs():
     """Return the published MAE runs by name, each continued to 1000 epochs."""
     return {name: published_runs()[name]._replace(epochs=1000) for name in EVERY}
-
-
-def find_cycle(trajectory):
-    """Return (first, period): the epoch after which the states repeat, and how many there are.
-
-    The states (weight, bias) after epochs first to first + period - 1 all differ. The next state is
-    the first one again, to the bit. Raises ValueError if no state comes back.
-    """
-    seen = {}
-    for epoch, state in enumerate(zip(trajectory.weight.tolist(), trajectory.bias.tolist())):
-        if state in seen:
-            return seen[state], epoch - seen[state]
-        seen[state] = epoch
-    raise ValueError(f"trajectory has no cycle: in {len(seen)} epochs no state came back")
 
 
 def next_row(trajectory, every):

@@ -41,6 +41,20 @@ def as_trajectory(rows, dtype):
     return trajectory
 
 
+def find_cycle(trajectory):
+    """Return (first, period): the epoch after which the states repeat, and how many there are.
+
+    The states (weight, bias) after epochs first to first + period - 1 all differ. The next state is
+    the first one again, to the bit. Raises ValueError if no state comes back.
+    """
+    seen = {}
+    for epoch, state in enumerate(zip(trajectory.weight.tolist(), trajectory.bias.tolist())):
+        if state in seen:
+            return seen[state], epoch - seen[state]
+        seen[state] = epoch
+    raise ValueError(f"trajectory has no cycle: in {len(seen)} epochs no state came back")
+
+
 def check_arguments(X, y, weight, bias, loss, lr, epochs):
     """Raise TypeError or ValueError unless a trainer can train with these.
 

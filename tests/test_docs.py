@@ -107,11 +107,11 @@ def test_the_page_on_the_tests_names_each_of_their_files():
 def test_each_command_starts_a_program_and_each_program_stands_in_the_readme():
     for name, page in PAGES.items():
         for module in re.findall(
-            r"(?:python -m |`)((?:manual_grad|lessons|beyond)\.(?!png)\w+)", page
+            r"(?:python -m |`)((?:manual_grad|check|lessons|beyond)\.(?!png)\w+)", page
         ):
             source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
             assert '__name__ == "__main__"' in source, f"{name}: {module}"
-    for file in [*ROOT.glob("0*.py"), *ROOT.glob("[mlb]*/*.py")]:
+    for file in [*ROOT.glob("0*.py"), *ROOT.glob("[mclb]*/*.py")]:
         if "\nif __name__ ==" in file.read_text(encoding="utf-8") or file.parent == ROOT:
             module = f"{file.parent.name}.{file.stem}"
             assert file.name in README or f"python -m {module}" in README, module

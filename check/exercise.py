@@ -1,6 +1,6 @@
 """Is your solution of an exercise right? If not, what is off?
 
-    python -m lessons.check 3 mine.py
+    python -m check.exercise 3 mine.py
 
 Your file defines what the stub of that exercise in docs/exercises.md defines. It is held against
 torch: its autograd, its losses, its optimizers. The exit status is 0 if it is right, else 1.
@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from lessons.limit_cycle import find_cycle
 from manual_grad import program, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
+from manual_grad.trajectory import find_cycle
 
 RUNS = published_runs()
 LINE = RUNS["section 3"]._replace(X=RUNS["section 3"].X.double(), y=RUNS["section 3"].y.double())

@@ -1,4 +1,4 @@
-"""docs/exercises.md, lessons/check.py: answers are right; stubs and mistakes hear what is off."""
+"""docs/exercises.md, check/exercise.py: answers are right; stubs and mistakes hear what is off."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from lessons import check
+from check import exercise
 
 PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
 HEAD, *SECTIONS = re.split(r"^### \d+\. ", PAGE, flags=re.MULTILINE)
@@ -36,7 +36,7 @@ def judged(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, "path", list(sys.path))
         status = 0
         try:
-            check.main(number, "mine.py")
+            exercise.main(number, "mine.py")
         except SystemExit as end:
             status = end.code
         return status, capsys.readouterr().out
@@ -45,7 +45,7 @@ def judged(tmp_path, monkeypatch, capsys):
 
 
 def test_ten_exercises_have_a_stub_hints_and_an_answer_all_hidden_but_the_stub():
-    assert len(SECTIONS) == 10 == len(check.EXERCISES)
+    assert len(SECTIONS) == 10 == len(exercise.EXERCISES)
     for number, text in enumerate(SECTIONS, 1):
         question, hint, answer = text.split("<details>")
         assert len(blocks(question, "python")) == (0 if number == 9 else 1)
@@ -125,9 +125,9 @@ def test_typical_mistakes_are_named(judged):
 def test_a_bad_command_line_says_what_would_be_right(start, judged, tmp_path, capsys):
     for arguments, told in (((11, "mine.py"), "choose from 1, 2, 3"), ((1,), "required: file")):
         with pytest.raises(SystemExit) as end:
-            start("lessons/check.py", *arguments, folder=tmp_path)
+            start("check/exercise.py", *arguments, folder=tmp_path)
         assert end.value.code == 2
         assert told in capsys.readouterr().err
     assert judged(1, None)[1].startswith("mine.py: FileNotFoundError: ")
     (tmp_path / "mine.py").write_text(ANSWERS[1], encoding="utf-8")
-    assert "is solved" in start("lessons/check.py", 1, "mine.py", folder=tmp_path)
+    assert "is solved" in start("check/exercise.py", 1, "mine.py", folder=tmp_path)
