@@ -1,0 +1,70 @@
+"""The loss as a drawing: a map over weight and bias, and a band over the epochs of a run.
+
+The loss of a line depends on two numbers, weight and bias, so that it can be drawn as a map whose
+every point is a model. Lines of equal loss play the part of a map's contour lines, a star marks the
+parameters of the line that the data lie on, and a training run is a path. All programs here that
+draw such a map draw it with `draw_map`. Loads no torch.
+"""
+
+import numpy as np
+
+from manual_grad.losses import LOSSES
+
+TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3
+
+
+def losses_at(loss, X, y, weight, bias):
+    """Return the loss of each model: an array of the shape that weight and bias broadcast to.
+
+    `loss` is a name of losses.LOSSES; X and y are arrays of shape (n, 1), whose dtype each loss is
+    computed in. The losses along a path are losses_at(loss, X, y, *path); those of a map, in which
+    row i has bias i and column j has weight j, are losses_at(loss, X, y, weights, biases[:, None]).
+    """
+    loss_fn, _ = LOSSES[loss]
+    at = np.vectorize(lambda weight, bias: loss_fn(weight * X + bias, y), otypes=[X.dtype])
+    return at(weight, bias)
+
+
+def path(start, trajectory):
+    """Return the weights and the biases at the start and after each epoch: (2, epochs + 1)."""
+    weight, bias = start
+    return np.array([[weight, *trajectory.weight], [bias, *trajectory.bias]])
+
+
+def draw_map(axes, loss, X, y, weights, biases, levels, fill=True, words=True):
+    """Draw the loss over arrays of weights and of biases; return its lines, a ContourSet.
+
+    There is a line for each of the `levels`. With `fill`, the ground is the darker the higher the
+    loss; with `words`, each line bears its loss, and the star its name. The map keeps its limits,
+    whatever else is drawn on it.
+    """
+    surface = losses_at(loss, X, y, weights, biases[:, None])
+    if fill:
+        # Only the paler half of the colours, so that a path stays visible on them.
+        colors = dict(cmap="Blues", vmin=0, vmax=2 * levels[-1])
+        axes.contourf(weights, biases, surface, levels, **colors)
+    lines = axes.contour(weights, biases, surface, levels, colors="0.5", linewidths=1)
+    look = dict(color="white", mec="black", ms=22, ls="", label="true parameters")
+    axes.plot(TRUE_WEIGHT, TRUE_BIAS, "*", **look)
+    axes.set(xlabel="weight (no unit)", ylabel="bias (no unit)")
+    axes.set(xlim=weights[[0, -1]], ylim=biases[[0, -1]])
+    if words:
+        axes.clabel(lines, fontsize=14, colors="0.3")
+        write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
+    return lines
+
+
+def write(axes, text, point, offset=(10, 8)):
+    """Write beside a point, `offset` printer's points away, on white; return the Annotation."""
+    white = dict(fc="white", ec="none", pad=1.5, alpha=0.8)
+    return axes.annotate(text, point, offset, textcoords="offset points", bbox=white)
+
+
+def draw_band(axes, losses, **look):
+    """Draw losses over epochs 0, 1, ... as a band from each loss to the one before it.
+
+    Where a loss jumps to and fro in every epoch, a line would fill the place between its two
+    values; a band does so in one colour, and has the width of the jumps.
+    """
+    low, high = np.minimum(losses[1:], losses[:-1]), np.maximum(losses[1:], losses[:-1])
+    return axes.fill_between(np.arange(1, len(losses)), low, high, **look)
