@@ -47,8 +47,9 @@ loss_fn = nn.L1Loss()
 # - lr: the learning rate. We choose it, which makes it a hyperparameter. Too large, and steps jump
 #   over the optimum; too small, and the way is long. Usual values are 0.01, 0.001 and 0.0001. A
 #   schedule can lower it as training goes on.
-# SGD's S is for stochastic: each step sees a random part of the data. Here each step sees all 40
-# points, so nothing is stochastic. It is plain gradient descent.
+# SGD's S is for stochastic: each step sees a random part of the data, a mini-batch. Here each step
+# sees all 40 points, so nothing is stochastic, and it is plain gradient descent. The lesson
+# lessons/minibatches.py takes a few points at a time, and shows what that is good for.
 optimizer = torch.optim.SGD(params=model_0.parameters(), lr=0.01)
 
 # %% Training loop and testing loop

@@ -1,27 +1,40 @@
-"""The three losses by hand: for each, its value and its gradient with respect to the predictions.
+"""The losses by hand: for each, its value and its gradient with respect to the predictions.
+
+A loss L turns all errors of a model into one number. The error of prediction i is its residual,
+r_i = y_pred_i - y_i, which is negative where the prediction is too low. (Statistics books often
+write label minus prediction, which has the other sign.) Of n predictions, the mean absolute error
+takes the mean of the residuals' sizes, and the mean squared error that of their squares:
+
+          L                     dL/dy_pred_i
+    mae   1/n sum_i |r_i|       sign(r_i) / n       torch.nn.L1Loss
+    mse   1/n sum_i r_i^2       2 r_i / n           torch.nn.MSELoss
+
+The right column is the gradient: how much L changes, per unit, when prediction i alone changes a
+little. It is a slope. |r| rises as fast as r where r is positive and falls as fast where r is
+negative, so its slope is 1 or -1, the sign of r. r^2 has the slope 2 r, so that a prediction that
+is twice as far off pulls twice as hard. Both are divided by n because L is a mean, in which each
+prediction has a share of 1/n.
 
 Every function takes predictions and labels of the same shape, or raises ValueError. It returns a
-scalar value, or a gradient of that shape, in their dtype (float64 where one of the two is). Below,
-n is the number of predictions, L is the loss, and r_i = y_pred_i - y_i is the residual. Statistics
-books often write label minus prediction: the other sign. dL/dy_pred_i says how much L changes, per
-unit, when prediction i alone changes a little.
+scalar value, or a gradient of that shape, in their dtype (float64 where one of the two is).
 
-    mae   L = 1/n sum_i |r_i|            dL/dy_pred_i = sign(r_i) / n       torch.nn.L1Loss
-          |r| has slope 1 for r > 0 and -1 for r < 0. At r = 0 it has a kink: there torch takes
-          slope 0, and so do we: sign(0) = 0. In theory every slope from -1 to 1 is a subgradient
-          there: the line through 0 with that slope lies nowhere above |r|. L is convex in the
-          parameters, because |r| is convex and r is linear in them. So its subgradients follow the
-          chain rule too.
+For later
+---------
+At r = 0, |r| has a kink and no slope. There torch takes 0, and so do we: sign(0) = 0. In theory
+every slope from -1 to 1 would do, and is called a subgradient: the line through 0 with that slope
+lies nowhere above |r|. L is convex in the parameters, because |r| is convex and r is linear in
+them; therefore its subgradients follow the chain rule too.
 
-    mse   L = 1/n sum_i r_i^2            dL/dy_pred_i = 2 r_i / n           torch.nn.MSELoss
+The third loss, bce, is for labels 0 and 1, and its predictions are logits. A logit z_i stands for
+the probability p_i = sigmoid(z_i) = 1 / (1 + e^-z_i) of label 1.
 
-    bce   The prediction is a logit z_i. p_i = sigmoid(z_i) = 1 / (1 + e^-z_i) is the probability of
-          label 1.
-          L = -1/n sum_i (y_i log p_i + (1 - y_i) log(1 - p_i))             torch.nn.
+    bce   L = -1/n sum_i (y_i log p_i + (1 - y_i) log(1 - p_i))             torch.nn.
             =  1/n sum_i (log(1 + e^z_i) - y_i z_i)                         BCEWithLogitsLoss
-          The second line puts in log p = z - log(1 + e^z) and log(1 - p) = -log(1 + e^z).
-          dL/dz_i = (p_i - y_i) / n, because log(1 + e^z) has the slope e^z / (1 + e^z) = p.
-          The code uses np.logaddexp(0, z) for log(1 + e^z): it can't overflow.
+          dL/dz_i = (p_i - y_i) / n
+
+The second line puts in log p = z - log(1 + e^z) and log(1 - p) = -log(1 + e^z). The gradient
+follows because log(1 + e^z) has the slope e^z / (1 + e^z) = p. The code uses np.logaddexp(0, z) for
+log(1 + e^z), which can't overflow.
 """
 
 import numpy as np

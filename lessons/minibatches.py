@@ -1,0 +1,206 @@
+"""Mini-batches: what is stochastic about stochastic gradient descent, and what validation is for.
+
+The tutorial's points lie on a line, and each of its steps looks at all of them. Real data are
+noisy, and often so many that a step which looks at all of them takes too long. So training goes
+through them in mini-batches: a step takes the gradient of a few points, drawn at random, and an
+epoch is over when each point has had its turn. The gradient of a mini-batch is the full one on
+average, but every draw adds an error of its own, which is larger the fewer points there are.
+
+The points here are y = 0.7 x + 0.3 plus a random number, the noise, which nobody can predict. Even
+the true line therefore has a loss, its MAE, and this is the noise's floor: on new points no line
+can expect less. On the points that it was trained on a line can, because it fits their noise too.
+
+The data are split in three. The training set moves the parameters. The validation set chooses what
+we choose, here the learning rate: its loss says how each rate does on points that it hasn't seen.
+The choice makes that loss look a little better than it is, because some rate is lucky on these very
+points. So the test set is used once, at the very end, and is the only fair judge.
+
+A Dataset answers how many points there are and which is the i-th; a DataLoader shuffles them anew
+in each epoch and hands them out in batches. The same batches train by hand, with the closed form,
+and by torch.optim. Prints both, and saves figures/minibatches.png.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from manual_grad import program
+from manual_grad.losses import mae_gradient
+from manual_grad.numpy_closed_form import START
+from manual_grad.program import BLUE, ORANGE
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT
+
+NOISE = 0.1  # the standard deviation of what is added to each label
+EPOCHS = {120: 300, 8: 20, 1: 20}  # by batch size; 120 is the full batch
+RATES = [0.003, 0.01, 0.03, 0.1, 0.3]
+
+
+class Points(Dataset):
+    """Features and labels, tensors of shape (n, 1). torch's TensorDataset(X, y) does the same."""
+
+    def __init__(self, X, y):
+        self.X, self.y = X, y
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, i):
+        return self.X[i], self.y[i]
+
+
+def noisy_line(seed=1):
+    """Return 200 noisy points in float64: Points to train on (120), to choose by (40), to test."""
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.rand(200, 1, generator=generator, dtype=torch.float64)
+    noise = torch.randn(200, 1, generator=generator, dtype=torch.float64)
+    y = TRUE_WEIGHT * X + TRUE_BIAS + NOISE * noise
+    return [Points(X[part], y[part]) for part in (slice(120), slice(120, 160), slice(160, 200))]
+
+
+def batches(points, batch_size, seed=1):
+    """Return a DataLoader. One with the same seed hands out the same batches in the same order."""
+    generator = torch.Generator().manual_seed(seed)
+    return DataLoader(points, batch_size, shuffle=True, generator=generator)
+
+
+def train_by_hand(loader, lr, epochs):
+    """Train with MAE in NumPy; return weight and bias, from the start on: (steps + 1, 2)."""
+    weight, bias = START
+    states = [(weight, bias)]
+    for _ in range(epochs):
+        for X, y in loader:
+            X, y = X.numpy(), y.numpy()
+
+            # 1. Forward pass
+            y_pred = weight * X + bias
+
+            # 2. Loss: MAE, of which step 4 needs the gradient only
+
+            # 3. Zero gradients: nothing to do, step 4 makes new ones
+
+            # 4. Backpropagation
+            y_pred_grad = mae_gradient(y_pred, y)
+            weight_grad = (y_pred_grad * X).sum()
+            bias_grad = y_pred_grad.sum()
+
+            # 5. Gradient descent
+            weight -= lr * weight_grad
+            bias -= lr * bias_grad
+
+            states.append((weight, bias))
+    return np.array(states)
+
+
+def train_by_torch(loader, lr, epochs):
+    """Do the same with torch's gradients and torch.optim."""
+    weight, bias = (torch.tensor(s, dtype=torch.float64, requires_grad=True) for s in START)
+    optimizer = torch.optim.SGD([weight, bias], lr=lr)
+    loss_fn = nn.L1Loss()
+    states = [START]
+    for _ in range(epochs):
+        for X, y in loader:
+            # 1. Forward pass
+            y_pred = weight * X + bias
+
+            # 2. Loss
+            loss_value = loss_fn(y_pred, y)
+
+            # 3. Zero gradients
+            optimizer.zero_grad()
+
+            # 4. Backpropagation
+            loss_value.backward()
+
+            # 5. Gradient descent
+            optimizer.step()
+
+            states.append((weight.item(), bias.item()))
+    return np.array(states)
+
+
+def losses(states, points):
+    """Return the MAE of each state on all of the points: shape (number of states,)."""
+    weight, bias = np.transpose(states)
+    y_pred = weight * points.X.numpy() + bias  # (n, 1) and (states,) make (n, states)
+    return np.abs(y_pred - points.y.numpy()).mean(axis=0)
+
+
+def print_sizes(train, floor, lr=0.01):
+    """Print how each batch size does, by hand and by torch; return its losses by size."""
+    print(f"\n# Three batch sizes, lr = {lr}: when is the train loss within 10 % of the floor?")
+    print(
+        "apart: the largest difference, by hand from torch.optim, of weight or bias in any step\n"
+    )
+    head = ("batch size", "steps an epoch", "steps", "points seen", "last 100 losses", "apart")
+    print("{:>10}{:>17}{:>8}{:>14}{:>21}{:>10}".format(*head))
+    curves = {}
+    for size, epochs in EPOCHS.items():
+        states = train_by_hand(batches(train, size), lr, epochs)
+        apart = np.abs(states - train_by_torch(batches(train, size), lr, epochs)).max()
+        curve = curves[size] = losses(states, train)
+        steps = np.argmax(curve < 1.1 * floor).item()
+        last = f"{curve[-100:].min():.4f} to {curve[-100:].max():.4f}"
+        row = size, len(train) // size, steps, steps * size, last, apart
+        print("{:>10}{:>17}{:>8}{:>14}{:>21}{:>10.0e}".format(*row))
+    print("\nAll need about as many steps, but a step costs as many points as its batch has.")
+    print("The price is the noise: one point alone often points in a wrong direction.")
+    return curves
+
+
+def choose_rate(train, validation, test, size=8):
+    """Print how five rates do; choose one by the validation loss, and test that one alone."""
+    print(f"\n# Five rates, batch size {size}, {EPOCHS[size]} epochs: which one?")
+    print(f"{'lr':>8}{'train loss':>14}{'validation loss':>18}")
+    ends = {}
+    for lr in RATES:
+        end = train_by_hand(batches(train, size), lr, EPOCHS[size])[-1:]
+        ends[lr] = end, losses(end, validation).item()
+        print(f"{lr:>8}{losses(end, train).item():>14.4f}{ends[lr][1]:>18.4f}")
+    chosen = min(RATES, key=lambda lr: ends[lr][1])
+    print(f"The validation loss chooses lr = {chosen}. Only now the test set is used, and once:")
+    print(f"test loss {losses(ends[chosen][0], test).item():.4f}")
+
+
+@plt.rc_context(program.SLIDE)
+def plot(curves, floor):
+    """Draw the losses over steps and over points seen; return the Figure."""
+    looks = dict(color="black"), dict(color=BLUE, ls="--"), dict(color=ORANGE, lw=1.2)
+    figure, panels = plt.subplots(1, 2, sharey=True)
+    for (size, curve), look in zip(curves.items(), looks):
+        label = "all 120 points" if size == 120 else f"{size} point{'s' * (size > 1)}"
+        steps = np.arange(len(curve))
+        for axes, x in zip(panels, (steps, steps * size)):
+            axes.plot(x, curve, **look, label=label)
+    for axes, end, name in zip(panels, (300, 2400), ("steps", "points seen")):
+        axes.axhline(floor, color="0.5", ls=":", label="the noise's floor")
+        axes.set(xlim=(0, end), xlabel=name, title=f"Over {name}")
+    panels[0].set(ylabel="train loss (MAE, no unit)", ylim=(0, None))
+    panels[0].legend(title="a step looks at")
+    title = "Small batches need as many steps, and far fewer points; but one point is a noisy guide"
+    figure.suptitle(title)
+    return figure
+
+
+def main():
+    train, validation, test = sets = noisy_line()
+    floors = [losses([(TRUE_WEIGHT, TRUE_BIAS)], points).item() for points in sets]
+    line = f"y = {TRUE_WEIGHT} x + {TRUE_BIAS}"
+    print(f"\n# {line} plus noise: the noise's floor is the MAE of the true line")
+    for name, points, floor in zip(("training", "validation", "test"), sets, floors):
+        print(f"{name:<10}{len(points):>5} points{floor:>10.4f}")
+    curves = print_sizes(train, floors[0])
+    choose_rate(train, validation, test)
+    program.save_figure(plot(curves, floors[0]), "minibatches")
+    program.show_figures()
+
+
+if __name__ == "__main__":
+    program.run(main, __doc__)
