@@ -95,9 +95,8 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
     if not isinstance(threads, Integral) or threads < 1:
         raise ValueError(f"threads must be a whole number, 1 or more, or None, not {threads!r}")
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = as_array(X)
-    y = np.asarray(as_array(y), X.dtype)
-    dtype = X.dtype.type
+    dtype = as_array(X).dtype.type
+    X, y = (np.asarray(as_array(values), dtype) for values in (X, y))  # no copy where none need be
     weight, lr = dtype(weight), dtype(lr)
     bias = dtype(bias) + dtype(0)  # 0.0 and never -0.0, so that no prediction or residual is -0.0
     loss_fn = LOSSES[loss]

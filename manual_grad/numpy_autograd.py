@@ -7,7 +7,7 @@ New here: nobody works out a gradient. The loss is written down as operations on
 import numpy as np
 
 from manual_grad.engine import Tensor
-from manual_grad.trajectory import as_array, as_trajectory, check_arguments
+from manual_grad.trajectory import as_arrays, as_trajectory, check_arguments
 
 LOSSES = {
     "mae": lambda y_pred, y: (y_pred - y).abs().mean(),
@@ -20,8 +20,7 @@ LOSSES = {
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, with gradients from engine.Tensor."""
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = as_array(X)
-    y = as_array(y).astype(X.dtype)
+    X, y = as_arrays(X, y)
     weight, bias, lr = map(X.dtype.type, (weight, bias, lr))
     weight, bias = (Tensor(start, requires_grad=True) for start in (weight, bias))
     X, y = Tensor(X), Tensor(y)

@@ -20,10 +20,18 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 
 from manual_grad.losses import LOSSES, mae
-from manual_grad.trajectory import as_array, as_trajectory, check_arguments
+from manual_grad.trajectory import as_arrays, as_trajectory, check_arguments
 
+TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3  # the line that the tutorial's data lie on
 # What torch.randn draws for the tutorial's model after torch.manual_seed(42): weight and bias.
 START = 0.33669036626815796, 0.12880940735340118
+
+
+def tutorial_data():
+    """Return X_train, y_train, X_test, y_test: 40 and 10 points, shape (n, 1), float32."""
+    X = np.arange(0, 1, 0.02).astype(np.float32).reshape(-1, 1)
+    y = TRUE_WEIGHT * X + TRUE_BIAS
+    return X[:40], y[:40], X[40:], y[40:]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # as_trajectory names the epoch where that happens
@@ -36,8 +44,7 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     longer finite.
     """
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = as_array(X)
-    y = as_array(y).astype(X.dtype)
+    X, y = as_arrays(X, y)
     weight, bias, lr = map(X.dtype.type, (weight, bias, lr))
     loss_fn, loss_gradient = LOSSES[loss]
     rows = []
@@ -66,11 +73,7 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
 
 
 def main():
-    true_weight, true_bias = 0.7, 0.3
-    X = np.arange(0, 1, 0.02).astype(np.float32).reshape(-1, 1)
-    y = true_weight * X + true_bias
-    X_train, y_train, X_test, y_test = X[:40], y[:40], X[40:], y[40:]
-
+    X_train, y_train, X_test, y_test = tutorial_data()
     trajectory = train(X_train, y_train, *START, loss="mae", lr=0.01, epochs=100)
 
     # As in the tutorial, an epoch's train loss is from before its step, its test loss from after.
@@ -83,7 +86,7 @@ def main():
     print("\n# Section 3: learned parameters")
     print(f"weight: {trajectory.weight[-1]}, bias: {trajectory.bias[-1]}")
     print("\n# Section 3: true parameters")
-    print(f"weight: {true_weight}, bias: {true_bias}")
+    print(f"weight: {TRUE_WEIGHT}, bias: {TRUE_BIAS}")
     print("\n# Last digits")
     print("The last digits of a loss may differ from the tutorial's. NumPy rounds some values of X")
     print("another way than torch.arange, and adds up a mean in another order.")

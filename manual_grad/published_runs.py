@@ -13,10 +13,12 @@ and a bias, so those two are not among the runs; 08_training_pipeline.py reprodu
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
-TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3  # the line that the tutorial's data lie on
+from manual_grad.numpy_closed_form import TRUE_BIAS, TRUE_WEIGHT
+from manual_grad.trajectory import Trajectory
 
 # The second tutorial's runs were not seeded. 08_training_pipeline.py tells how these were found.
 LINEAR_START = dict(weight=0.20527294278144836, bias=0.8670080900192261)
@@ -36,11 +38,19 @@ class Run(NamedTuple):
     lr: float = 0.01
     epochs: int = 100
 
-    def train(self, trainer):
-        """Return the Trajectory of this run with one of the trainers."""
-        return trainer(
-            self.X, self.y, self.weight, self.bias, loss=self.loss, lr=self.lr, epochs=self.epochs
-        )
+    def train(self, trainer, **options):
+        """Return the Trajectory of this run with one of the trainers, called with options of it."""
+        settings = dict(loss=self.loss, lr=self.lr, epochs=self.epochs)
+        return trainer(self.X, self.y, self.weight, self.bias, **settings, **options)
+
+    def train_at(self, rates, trainer):
+        """Return the Trajectory of one epoch at each of these rates, by steps without momentum."""
+        run, epochs = self, []
+        for rate in rates:
+            epoch = run._replace(lr=rate, epochs=1).train(trainer)
+            run = run._replace(weight=epoch.weight.item(), bias=epoch.bias.item())
+            epochs.append(epoch)
+        return Trajectory(*np.concatenate(epochs, axis=1))
 
 
 def published_runs():

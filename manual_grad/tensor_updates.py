@@ -8,25 +8,21 @@ three things must be right:
   requires no gradient, and the next `backward` would fail.
 - The gradients are reset before each backward pass, because `backward` adds to the old ones.
 
-`weight -= lr * weight.grad` rounds twice, the product and then the difference. torch.optim.SGD
-calls `weight.add_(weight.grad, alpha=-lr)`. On x86-64 with AVX2 or more, that is one fused
-multiply-add, which rounds once. So the last bit sometimes differs: at lr = 0.01 in about 2 % of
-random float32 steps, and in some epochs of the second tutorial's last run. On the published MAE
-runs it never does, by luck of their starts. `add_` with alpha is torch.optim's step to the bit. The
-plain formula stands here because everybody writes it.
+The plain formula stands here because everybody writes it, although it rounds the product and then
+the difference. torch.optim.SGD calls `weight.add_(weight.grad, alpha=-lr)`, which on most CPUs
+rounds once, so that a last bit may differ: docs/platforms.md counts how often.
 """
 
 import torch
 
-from manual_grad.torch_optim import LOSSES
+from manual_grad.torch_optim import LOSSES, as_tensors
 from manual_grad.trajectory import as_trajectory, check_arguments
 
 
 def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100):
     """Train as numpy_closed_form.train does, on tensors: torch's gradients, updates by hand."""
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    X = torch.as_tensor(X).detach()
-    y = torch.as_tensor(y).detach().to(X)
+    X, y = as_tensors(X, y)
     weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
     loss_fn = LOSSES[loss]
     rows = []

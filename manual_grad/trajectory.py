@@ -64,11 +64,14 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
     for name, values in arrays.items():
         kind = type(values).__name__
         require(isinstance(values, np.ndarray), f"{name} must be an array or a tensor, not {kind}")
-        floats = values.dtype in (np.float32, np.float64)
+        plain = f"drop the rows that it masks, if any, and pass np.asarray({name})"
+        known = type(values) in (np.ndarray, np.memmap)
+        require(known, f"{name} must be a plain array, not {kind}: {plain}")
+        floats = values.dtype.newbyteorder("=") in (np.float32, np.float64)
         require(floats, f"{name} must hold float32 or float64, not {values.dtype}")
         column = values.ndim == 2 and values.shape[1] == 1 and len(values) > 0
-        shape = f"not {values.shape}"
-        require(column, f"{name} must have shape (n, 1) with n of 1 or more, {shape}", ValueError)
+        wanted = f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}"
+        require(column, wanted, ValueError)
 
     X, y = arrays.values()
     each_labelled = f"X has {len(X)} rows and y has {len(y)}: each sample needs one label"
@@ -106,3 +109,12 @@ def as_array(values):
     """Return a tensor as a NumPy array, copied from a GPU if need be. Return all else as it is."""
     is_tensor = hasattr(values, "numpy") and not isinstance(values, type)
     return values.numpy(force=True) if is_tensor else values
+
+
+def as_arrays(X, y):
+    """Return X and y, arrays or tensors, as arrays that NumPy and torch train with alike.
+
+    Both get the dtype of X. What is read-only, strided or in the other byte order is copied.
+    """
+    X, y = as_array(X), as_array(y)
+    return [np.require(values, X.dtype.newbyteorder("="), "CWE") for values in (X, y)]

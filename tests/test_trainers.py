@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from beyond import numpy_blocks
 from manual_grad import numpy_autograd, numpy_closed_form, tensor_updates, torch_optim
 from manual_grad.losses import LOSSES, mae
 from manual_grad.published_runs import published_runs
@@ -219,6 +220,60 @@ def test_arrays_and_tensors_are_taken_and_left_alone(trainer):
     assert_array_equal(defaults, train(X, y, *start, loss="mae", lr=0.01, epochs=100))
 
 
+def in_a_file(values):
+    name = f"{values.mean()}"
+    values.tofile(name)
+    return np.memmap(name, values.dtype, shape=values.shape)
+
+
+LAYOUTS = {
+    "backwards": lambda values: values[::-1],
+    "every second row": lambda values: values[::2],
+    "one number for all": lambda values: np.broadcast_to(values[:1], values.shape),
+    "one of Fortran's columns": lambda values: np.asfortranarray(values.repeat(2, axis=1))[:, 1:],
+    "the other byte order": lambda values: values.astype(values.dtype.newbyteorder()),
+    "a file": in_a_file,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_however_the_numbers_lie_in_memory_they_train_alike(layout, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    *data, weight, bias = random_problem(5, "mse")
+    for dtype in (np.float32, np.float64):
+        X, y = (LAYOUTS[layout](values.astype(dtype)) for values in data)
+        for values in (X, y):
+            values.flags.writeable = False
+        plain = [np.array(values, dtype, order="C", subok=False) for values in (X, y)]
+        for train in (*EVERY_TRAINER.values(), numpy_blocks.train):
+            for case in ((X, plain[1]), (plain[0], y), (X, y)):
+                ours = train(*case, weight, bias, loss="mse", epochs=3)
+                assert {column.dtype for column in ours} == {np.dtype(dtype)}
+                assert_array_equal(ours, train(*plain, weight, bias, loss="mse", epochs=3))
+
+
+def test_another_loss_or_optimizer_trains_in_torchs_loop():
+    X, y, *start = random_problem(3, "mae")
+    huber = dict(loss_fn=torch.nn.HuberLoss(delta=0.1), optim=torch.optim.RMSprop, momentum=0.9)
+    ours = torch_optim.train(X, y, *start, epochs=5, **huber)
+    parameters = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in start]
+    optimizer = torch.optim.RMSprop(parameters, lr=0.01, momentum=0.9)
+    for epoch in range(5):
+        optimizer.zero_grad()
+        y_pred = parameters[0] * torch.tensor(X) + parameters[1]
+        huber["loss_fn"](y_pred, torch.tensor(y)).backward()
+        optimizer.step()
+        assert [ours.weight[epoch], ours.bias[epoch]] == [value.item() for value in parameters]
+
+
+def test_rates_that_change_are_taken_one_by_one():
+    run = RUNS["pipeline, custom"]
+    whole = run.train(torch_optim.train)
+    assert_array_equal(run.train_at([run.lr] * run.epochs, torch_optim.train), whole)
+    first, last = run.train_at([0.05, 0.0], torch_optim.train).weight
+    assert first == last == run._replace(lr=0.05, epochs=1).train(torch_optim.train).weight[0]
+
+
 COLUMN = np.ones((4, 1))
 SINGLE = COLUMN.astype(np.float32)
 LARGEST = float(np.finfo(np.float32).max)
@@ -253,6 +308,8 @@ REFUSED = [
     (dict(loss="bce", y=LABELS - 0.1), ValueError, r"in \[0, 1\] for bce, .* from -0.1 to 0.9"),
     (dict(X=COLUMN.tolist()), TypeError, "X must be an array or a tensor, not list"),
     (dict(y=torch.Tensor), TypeError, "y must be an array or a tensor, not "),
+    (dict(X=np.ma.ones((4, 1))), TypeError, r"X must be a plain array, not MaskedArray: drop "),
+    (dict(y=COLUMN.view(np.matrix)), TypeError, r"y must be .*, not matrix: .*asarray\(y\)"),
 ]
 
 
