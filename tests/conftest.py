@@ -57,17 +57,20 @@ def start():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many published numbers were compared; test_published_numbers.py counts them."""
-    counts = [
-        value
+    """Say how many published numbers were compared, and which public runs print the same."""
+    told = [
+        pair
         for key in ("passed", "failed")
         for report in terminalreporter.getreports(key)
-        for name, value in getattr(report, "user_properties", ())
-        if name == "published numbers"
+        for pair in getattr(report, "user_properties", ())
     ]
+    counts = [value for name, value in told if name == "published numbers"]
     if counts:
         compared, digits, losses, bits = map(sum, zip(*counts))
         terminalreporter.write_line(
             f"{compared} of {TOTAL} published numbers compared: {digits} to the digit, "
             f"{bits} of {losses} losses to the bit"
         )
+    for name, words in told:
+        if name == "public run" and words:
+            terminalreporter.write_line(words)

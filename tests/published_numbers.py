@@ -34,6 +34,16 @@ SETTINGS = {
     "recovered_initial_float32",
 }  # fmt: skip
 
+# The MAE run whose losses a script prints, by script and document
+RUN = {
+    ("03_train", "workflow_notebook"): "section 3",
+    ("04_infer", "workflow_notebook"): "section 3",
+    ("06_all_together", "workflow_notebook"): "section 6",
+    ("06_all_together", "todays_edition"): "section 6",
+    ("07_exercises", "exercise_solutions"): "exercise",
+    ("07_exercises", "author_solutions"): "exercise, author's",
+}
+
 
 class Cell(NamedTuple):
     title: str
@@ -129,9 +139,14 @@ def beside(script):
     return [(document, *own) for document, own in zip(DOCUMENTS[script], ours)]
 
 
+def device(script):
+    """Return what a script's last model lies on: cpu, or a GPU's cuda or mps."""
+    return str(ran(script).names.get("device", "cpu"))
+
+
 def numbers(script):
     """Return each Number that a script prints."""
-    exact = X86 and ran(script).names.get("device", "cpu") == "cpu"
+    exact = X86 and device(script) == "cpu"
     found = []
     for document, _, text in beside(script):
         sections = [name.split() for name in document.get("numbers", [])]
@@ -177,6 +192,46 @@ def numbers_in(text, like):
     whole = r"|(?<![\w.=:])\d+(?![\w.])" if any(isinstance(n, int) for n in like) else ""
     words = re.findall(r"-?\d+\.\d+(?:e[+-]\d+)?" + whole, text.replace("f(5)", "f"))
     return [int(word) if word.isdigit() else word for word in words]
+
+
+def losses_of(series):
+    """Return the losses of a public run by place, "epoch 10, test loss" for example."""
+    return {place.split(", ", 1)[1]: n for place, n in places(series, "") if isinstance(n, str)}
+
+
+def torch_versions(series):
+    """Return the oldest and the newest torch that printed a public run, without their builds."""
+    versions = [version.split("+")[0].split(".")[:3] for version in series["torch"]]
+    ends = sorted(versions, key=lambda parts: [int(part) for part in parts])[
+        :: len(versions) - 1 or 1
+    ]
+    return " to ".join(dict.fromkeys(".".join(parts) for parts in ends)) or "unknown"
+
+
+def nearest_public_run(run, device, losses):
+    """Return in a sentence which public runs on the same kind of device `losses` are nearest to.
+
+    `losses` are printed numbers by place, which may have fewer digits than the public ones. Returns
+    None if no public run on that device is known.
+    """
+    found = []
+    for series in PUBLIC_RUNS:
+        apart = {}
+        for place, public in losses_of(series).items():
+            if place in losses and (series["run"], device in series["said"]) == (run, True):
+                decimals = len(losses[place].split(".")[1])
+                apart[place] = abs(float(losses[place]) - round(float(public), decimals))
+        if apart:
+            equal = sum(difference == 0 for difference in apart.values())
+            farthest = max(apart, key=apart.get)
+            words = (
+                f"{run} on {device}: {equal} of {len(apart)} losses are equal to those of "
+                f"{series['notebooks']} public notebooks (torch {torch_versions(series)})"
+            )
+            if equal < len(apart):
+                words += f"; the farthest, {farthest}, is {apart[farthest]:.1e} off"
+            found.append((equal / len(apart), series["notebooks"], words))
+    return max(found)[2] if found else None
 
 
 def counts(number):
