@@ -28,7 +28,7 @@ def name_factor(ours, right, room, n):
     """
     for words, factor in FACTORS.items():
         factor = factor(n)
-        if np.all(np.abs(ours - factor * right) <= max(1, abs(factor)) * room):
+        if np.all(np.abs(ours - factor * right) <= np.maximum(1, np.abs(factor)) * room):
             return words
     return ""
 

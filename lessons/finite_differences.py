@@ -19,8 +19,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from manual_grad import numpy_autograd, program
+from manual_grad.derivative import derivative, slopes
 from manual_grad.engine import Tensor
-from manual_grad.gradient_check import derivative, slopes
 from manual_grad.losses import LOSSES
 
 

@@ -28,8 +28,8 @@ from torch import nn
 
 from lessons.loss_surface import write
 from manual_grad import numpy_closed_form, program
+from manual_grad.derivative import derivative
 from manual_grad.engine import Tensor
-from manual_grad.gradient_check import derivative
 from manual_grad.losses import mae
 from manual_grad.program import BLUE, ORANGE
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs

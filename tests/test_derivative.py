@@ -1,0 +1,68 @@
+"""derivative: its room holds the error; kinks. The lesson on it: the V has its three powers."""
+
+import numpy as np
+import pytest
+
+from lessons import finite_differences
+from manual_grad.derivative import STEP, derivative, slopes
+from manual_grad.losses import LOSSES
+
+ROUNDED = 1e-15  # gradients of about 0.1, computed in three orders: a few roundings of 2^-56
+DIFFERENCE = 1e-10  # the central difference's error at its best step, measured 6e-12
+POWER = 0.1  # the fitted power of h: truncation is a pure power to 0.01, rounding is random
+
+
+def test_slopes_of_a_parabola_on_paper():
+    left, right = slopes(lambda x: (x**2).sum(), np.array([[3.0], [-1.0]]), 0.5)
+    np.testing.assert_array_equal(left, [[5.5], [-2.5]])  # 2 x - h
+    np.testing.assert_array_equal(right, [[6.5], [-1.5]])  # 2 x + h
+
+
+def test_a_kink_within_reach_of_the_step_makes_no_right_slope_wrong():
+    for curve in 0, 1, 20:
+        for beside in np.linspace(-1.2, 1.2, 49):
+            x = np.array([beside * STEP])
+            slope, room, _ = derivative(lambda x, c=curve: (abs(x) + c * x**2 + 1).sum(), x)
+            assert abs(np.sign(x) + 2 * curve * x - slope) <= room
+
+
+def test_the_room_holds_the_error_and_little_more():
+    """The sums of sin and tanh are 0 here. Their rounding comes from the terms."""
+    x = np.linspace(-3, 3, 101).reshape(-1, 1)
+    for f, exact in (np.exp, np.exp(x)), (np.sin, np.cos(x)), (np.tanh, np.cosh(x) ** -2):
+        slope, room, kink = derivative(lambda x, f=f: f(x).sum(), x)
+        assert (abs(slope - exact) <= room).all()
+        size = abs(f(x)).sum() + abs(exact * x).sum()
+        assert 1e-9 * abs(exact * x).sum() <= room.min() <= room.max() <= 1e-8 * size
+        assert not kink.any()
+
+
+def test_the_lesson_prints_four_gradients_and_two_errors(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    finite_differences.main()
+    output = capsys.readouterr().out
+    assert (tmp_path / "figures" / "finite_differences.png").exists()
+    largest = [line.split()[2:] for line in output.splitlines() if line.startswith("largest")]
+    assert len(largest) == len(LOSSES)
+    for engine, by_torch, differences in np.array(largest, float):
+        assert max(engine, by_torch) <= ROUNDED
+        assert 0 < differences <= DIFFERENCE
+    steps, *errors = finite_differences.errors()
+    rows = [line.split() for line in output.split("central\n")[1].splitlines()[:13]]
+    np.testing.assert_allclose(np.array(rows, float)[:, 0], 10.0 ** -np.arange(13))
+    np.testing.assert_allclose(np.array(rows, float)[:, 1:], np.transpose(errors)[::-2], rtol=0.06)
+
+
+def test_the_errors_have_the_powers_of_h_that_the_picture_names():
+    figure = finite_differences.plot_errors()
+    (axes,) = figure.axes
+    steps, forward, central = finite_differences.errors()
+    for errors, low, high, power in (
+        (forward, -4, -2, 1), (central, -3, -1, 2), (forward, -12, -8, -1), (central, -12, -8, -1)
+    ):  # fmt: skip
+        some = (steps > 0.9 * 10.0**low) & (steps < 1.1 * 10.0**high)
+        fitted = np.polyfit(np.log10(steps[some]), np.log10(errors[some]), 1)[0]
+        assert fitted == pytest.approx(power, abs=POWER)
+    texts = {text.get_text() for text in axes.texts}
+    assert texts == {"rounding, like 1 / h", "truncation, like h", "truncation, like h$^2$"}
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
