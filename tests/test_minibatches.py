@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
@@ -78,11 +79,13 @@ def test_the_tables_are_what_torch_gets_and_the_validation_loss_chooses(ran):
     rows, _ = ran
     floors = [loss_by_torch((0.7, 0.3), points) for points in (TRAIN, VALIDATION, TEST)]
     assert_allclose([float(row[-1]) for row in rows[2:5]], floors, atol=PRINTED)
+    seen = []
     for size in EPOCHS:
         (row,) = (row for row in rows if row[0] == str(size) and len(row) == 6)
         curve = np.array([loss_by_torch(state, TRAIN) for state in runs(size, 0.01)[1]])
         there = next(step for step, loss in enumerate(curve) if loss < 1.1 * floors[0])
         assert [int(n) for n in row[1:4]] == [120 // size, there, there * size]
+        seen.append(there * size)
         last = curve[-100:].min(), curve[-100:].max()
         assert_allclose([float(n) for n in row[4].split(" to ")], last, atol=PRINTED)
         assert float(row[5]) <= FLOAT64
@@ -93,6 +96,11 @@ def test_the_tables_are_what_torch_gets_and_the_validation_loss_chooses(ran):
         assert_allclose([float(n) for n in row[1:]], right, atol=PRINTED)
     chosen = min(RATES, key=lambda lr: loss_by_torch(ends[lr], VALIDATION))
     assert f"chooses lr = {chosen}. " in rows[-2][0]
+    trains = min(RATES, key=lambda lr: loss_by_torch(ends[lr], TRAIN))
+    page = " ".join((ROOT / "docs" / "teaching.md").read_text(encoding="utf-8").split())
+    assert f"would choose {trains}, the validation losses choose {chosen}." in page
+    assert "look at {}, {} and {} points".format(*seen) in page
+    assert f"floor: {floors[0]:.3f} on the training points" in page
     assert rows[-1] == [f"test loss {loss_by_torch(ends[chosen], TEST):.4f}"]
 
 
