@@ -3,16 +3,17 @@
     python -m check.gradient mine.py     your own: exit status 0 if right, 1 if not
     python -m check.gradient             our losses, right and with mistakes
 
-Your file defines two functions. Both get NumPy arrays of shape (n, 1) in float64, predictions first
-and labels second, whatever you call them. `loss(y_pred, y)` returns one number, computed in
-float64. `gradient(y_pred, y)` returns its derivative for each prediction, an array of that shape.
-A `gradient()` without parameters may use what `loss` has just stored.
+Your file defines two functions. Both get NumPy arrays of shape (n, 1) in float64, the predictions
+first and the labels second, whatever you call them. `loss(y_pred, y)` returns one number, computed
+in float64. `gradient(y_pred, y)` returns its derivative for each prediction, an array of that
+shape; a `gradient()` without parameters may use what `loss` has just stored. For predictions of
+another shape, call `check(loss, gradient, y_pred, y)` at points of your own.
 
-What your loss is made for is not guessed. A table gives the answer for each kind of predictions
-with each kind of labels: RIGHT, WRONG, or - where the loss has no derivative to compare with,
-because it isn't finite, doesn't change with the predictions, or raises an error. Real labels lie
-where the predictions lie. One WRONG makes the exit status 1, so if your gradient is meant for one
-kind alone, choose that by --predictions and --labels. The exit status is 2 if all kinds are -.
+What your loss is made for is not guessed. A table has the answer for each kind of predictions with
+each kind of labels: RIGHT, WRONG, or - where there is no derivative to compare with, because the
+loss isn't finite, doesn't change with the predictions, or raises an error. Real labels lie where
+the predictions lie. A single WRONG makes the exit status 1, so if your loss is meant for one kind
+alone, choose that by --predictions and --labels. If all kinds are -, the exit status is 2.
 """
 
 import inspect
@@ -36,11 +37,10 @@ from manual_grad.losses import LOSSES
 PREDICTIONS = {"any number": (-3, 3), "positive": (0.05, 3), "probabilities": (0.05, 0.95)}
 LABELS = {"real": "real", "01": "0 or 1", "signs": "-1 or 1", "onehot": "one-hot"}
 SIZES = 12, 19  # two numbers of points n, so that a factor n isn't mistaken for 12
+N = np.repeat(SIZES, SIZES).reshape(-1, 1)  # for each point, of how many it is one
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
-SHARP = (
-    1e-2  # of a slope: a point is judged if its own is known that well, or a typical one would be
-)
-SEEN = 2 / 3  # of the points: if fewer are known so well, the loss is too rough to be checked
+SHARP = 1e-2  # of its own slope, or of a typical one: a point known that well is judged
+SEEN = 2 / 3  # of the points: if fewer are known that well, the loss is too rough to be checked
 NUDGE = 2.0**-36  # of a prediction: a loss in float64 shows such a change, one in float32 doesn't
 
 
@@ -173,12 +173,6 @@ def answer(found):
     return "-" if isinstance(found, Exception) else "RIGHT" if found.right else "WRONG"
 
 
-def name_factor(verdict):
-    """Return in words the factor by which a gradient is wrong at all points of a kind, or ""."""
-    n = np.repeat(SIZES, SIZES).reshape(-1, 1)
-    return reader.name_factor(*verdict, n)
-
-
 def print_table(loss, gradient, rows, columns):
     """Print the answers, each once it is found; return what was found by (row, column)."""
     print("predictions".ljust(28) + "labels: " + "".join(f"{LABELS[key]:<9}" for key in columns))
@@ -189,7 +183,7 @@ def print_table(loss, gradient, rows, columns):
             found[row, column] = try_kind(loss, gradient, limits, column)
             print(f"{answer(found[row, column]):<9}", end="", flush=True)
         print()
-    if any(isinstance(one, Exception) for one in found.values()):
+    if "-" in map(answer, found.values()):
         print("-: the loss isn't finite there, doesn't change, or raises an error")
     return found
 
@@ -200,11 +194,11 @@ def print_farthest(row, column, limits, verdict):
     at = int(np.argmax(verdict.off))  # nan counts as largest
     numbers = [array.flat[at] for array in (y_pred, y, verdict.gradient, verdict.slope)]
     ratio = f"{numbers[2] / numbers[3]:.6g}" if numbers[3] else "-"
-    n = SIZES[0] if at < SIZES[0] else SIZES[1]
-    print(f"\nWRONG for {row} with labels {LABELS[column]}. The farthest point, one of n = {n}:")
+    of = f"The farthest of n = {N.flat[at]} points"
+    print(f"\nWRONG for {row} with labels {LABELS[column]}. {of}:")
     print("".join(f"{name:>13}" for name in ("y_pred", "y", "it is", "should be", "ratio")))
     print("".join(f"{value:>13.6g}" for value in numbers) + f"{ratio:>13}")
-    if factor := name_factor(verdict):
+    if factor := reader.name_factor(*verdict, N):
         print(f"At all points of this kind {factor}.")
 
 
@@ -267,7 +261,7 @@ def print_checks(limits, labels):
         for name, change in mistakes.items():
             changed = lambda *data, g=gradient, change=change: change(g(*data))  # noqa: E731
             found = try_kind(loss, changed, limits, labels)
-            factor = "" if found.right else name_factor(found)
+            factor = "" if found.right else reader.name_factor(*found, N)
             print(f"{loss_name}, {name:<12}{answer(found):<8}{factor}".rstrip())
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from check import gradient as check_gradient
 from check.gradient import LABELS, PREDICTIONS, check, judge, measure, points
 from manual_grad.derivative import STEP
-from manual_grad.losses import LOSSES, sigmoid
+from manual_grad.losses import LOSSES
 
 INSIDE, OUTSIDE = 0.99, 1.01  # of a tolerance: rounding moves an answer by 1e-3 of it, or less
 APPARENT = 1e-4  # of the largest slope: a mistake that changes a gradient by more must be seen
@@ -74,18 +74,16 @@ F.kl_div(log(p.clamp(1e-7, 1)), y.clamp(1e-7), reduction="sum")
 """
 
 
-def formulas(text):
-    """Return the formulas as functions of two tensors, by their own text."""
-    names = vars(torch) | {"F": F, "bce": bce, "probability": probability}
-    parts = text.strip().replace("\n", "; ").split("; ")
-    return {part: eval(f"lambda p, y: {part}", names) for part in parts}
+def formula(text, **names):
+    """Return a function of two arrays, or two tensors, by its text."""
+    return eval(f"lambda p, y: {text}", names)
 
 
-def pair(formula):
+def pair(function):
     """Return loss and gradient by torch's autograd, as functions of NumPy arrays."""
 
     def value(y_pred, y):
-        return formula(y_pred, torch.from_numpy(y)).mean()
+        return function(y_pred, torch.from_numpy(y)).mean()
 
     def gradient(y_pred, y):
         y_pred = torch.from_numpy(y_pred).requires_grad_()
@@ -95,150 +93,81 @@ def pair(formula):
     return lambda y_pred, y: value(torch.from_numpy(y_pred), y).item(), gradient
 
 
-MISTAKES = [
-    lambda g, p, y: -g,
-    lambda g, p, y: 2 * g,
-    lambda g, p, y: g / 2,
-    lambda g, p, y: 17 * g,  # a popular check passed it
-    lambda g, p, y: y.size * g,
-    lambda g, p, y: g / y.size,
-    lambda g, p, y: g[::-1],
-    lambda g, p, y: g * p,
-    lambda g, p, y: g * p * (1 - p),
-    lambda g, p, y: (g * p**2).sum() + 0 * g,
-]
-
-
-def test_65_losses_are_right_in_float32_too_and_each_mistake_is_wrong():
-    """For each kind of points where a loss is defined. 12 points are enough for these mistakes."""
-    anywhere, probabilities = formulas(ANYWHERE), formulas(PROBABILITIES)
-    assert len(anywhere | probabilities) == 65
-    for name, formula in (anywhere | probabilities).items():
-        (loss, gradient), defined, seen = pair(formula), set(), set()
-        for kind in itertools.product(PREDICTIONS, LABELS):
-            y_pred, y = points(12, PREDICTIONS[kind[0]], kind[1])
-            try:
-                slope, allowed = measure(loss, y_pred, y)
-            except (ValueError, AssertionError, RuntimeError):
-                continue
-            defined.add(kind)
-            right = gradient(y_pred, y)
-            assert judge(right.astype(np.float32), slope, allowed).right, (name, kind)
-            wrong = [change(right, y_pred, y) for change in MISTAKES] + [gradient(y_pred, 0 * y)]
-            apparent = APPARENT * abs(right).max()
-            for number, changed in enumerate(wrong):
-                off = abs(changed - right)[allowed < apparent]  # at kinks more is allowed
-                if not (off <= apparent).all():
-                    assert not judge(changed, slope, allowed).right, (name, kind, number)
-                    seen.add(number)
-        assert len(seen) == len(wrong), name
-        assert (("any number", "01") if name in anywhere else ("probabilities", "real")) in defined
-
-
-def softmax_loss(z, y):
-    return (y * (np.log(np.exp(z).sum()) - z)).sum()
-
-
-def softmax(z):
-    return np.exp(z) / np.exp(z).sum()
-
-
-def mean(formula):
-    """Return the mean of a formula of y_pred and y, or what it is divided by n."""
-    return lambda p, y: formula(p, y).mean()
-
-
-def shares(formula):
-    return lambda p, y: formula(p, y) / y.size
-
-
-def indexed(p, y):
-    return -np.log(p[np.arange(len(p)), y.astype(int).ravel()]).mean()
-
-
-def indexed_gradient(p, y):
-    gradient = np.zeros(p.shape)
-    chosen = np.arange(len(p)), y.astype(int).ravel()
-    gradient[chosen] = -1 / p[chosen] / len(p)
-    return gradient
-
-
-CLIPPED = mean(lambda p, y: (p.clip(0, 1) - y) ** 2)
-HINGE = mean(lambda p, y: np.maximum(0, 1 - y * p))
-HINGE_2 = mean(lambda p, y: np.maximum(0, 1 - y * p) ** 2)
-LOGISTIC = mean(lambda p, y: np.log1p(np.exp(-y * p)))
-EXPONENTIAL = mean(lambda p, y: np.exp(-y * p))
-MAPE = mean(lambda p, y: abs(p - y) / abs(y))
-RAMP = mean(lambda p, y: np.clip(1 - y * p, 0, 1))
 ALL = "RRRR RRRR RRRR"
-# A loss, n times its gradient, and the answers: three kinds of predictions, with four of labels.
-CASES = [
-    (CLIPPED, lambda p, y: 2 * (p.clip(0, 1) - y) * (p > 0) * (p < 1), ALL),
-    (CLIPPED, lambda p, y: 2 * (p.clip(0, 1) - y), "WWWW WWWW RRRR"),
-    (CLIPPED, lambda p, y: 2 * (p - y**2), "WWWW WWWW WRWR"),
-    (HINGE, lambda p, y: -y * (y * p < 1), ALL),
-    (HINGE, lambda p, y: -y * (p < 1), "WRWR WRWR RRRR"),
-    (HINGE_2, lambda p, y: -2 * y * np.maximum(0, 1 - y * p), ALL),
-    (HINGE_2, lambda p, y: -2 * y * np.maximum(0, 1 - p), "WRWR WRWR WRWR"),
-    (LOGISTIC, lambda p, y: -y * sigmoid(-y * p), ALL),
-    (LOGISTIC, lambda p, y: -y * sigmoid(-p), "WRWR WRWR WRWR"),
-    (LOGISTIC, lambda p, y: sigmoid(p) - (y + 1) / 2, "WWRW WWRW WWRW"),
-    (EXPONENTIAL, lambda p, y: -y * np.exp(-y * p), ALL),
-    (EXPONENTIAL, lambda p, y: -y * np.exp(-p), "WRWR WRWR WRWR"),
-    (RAMP, lambda p, y: np.where(y * p < 1, -y, 0), "WWW- RRWR RRWR"),
-    (indexed, lambda p, y: indexed_gradient(p, y) * y.size, "---- ---- R---"),
-    (BCE[0], lambda z, y: sigmoid(z) - (y == 1), "WRWR WRWR WRWR"),
-    (softmax_loss, lambda z, y: (softmax(z) - y) * y.size, "WWWR WWWR WWWR"),
-    (pair(bce)[0], lambda p, y: 1 / (1 - p - (y == 1)), "---- ---- WRWR"),
-    (MAE[0], lambda p, y: (p - y) / abs(p - y), "WWWW WWWR WRRR"),  # nan where both are equal
-    (MAE[0], lambda p, y: ((p - y) / 0.05).clip(-1, 1), "WRRR WRRR WRRR"),
-    (MSE[0], lambda p, y: (2 * (p - y)).clip(-9, 9), "WRRR RRRR RRRR"),
-    (MAPE, lambda p, y: np.sign(p - y) / y, "W-W- R-W- R-W-"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p == y), "WWWW WWWR WRRR"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p == 0), "WWWW RRRR RRRR"),
-    (MSE[0], lambda p, y: 2 * (p - y) + (p < 0), "WWWW RRRR RRRR"),
-]
+# A loss for each point, whose mean is taken; n times its gradient; and the answers for three kinds
+# of predictions, with four kinds of labels each.
+CASES = """
+(p.clip(0, 1) - y) ** 2         | 2 * (p.clip(0, 1) - y) * (p > 0) * (p < 1) | RRRR RRRR RRRR
+(p.clip(0, 1) - y) ** 2         | 2 * (p.clip(0, 1) - y)                     | WWWW WWWW RRRR
+(p.clip(0, 1) - y) ** 2         | 2 * (p - y**2)                             | WWWW WWWW WRWR
+maximum(0, 1 - y * p)           | -y * (y * p < 1)                           | RRRR RRRR RRRR
+maximum(0, 1 - y * p)           | -y * (p < 1)                               | WRWR WRWR RRRR
+maximum(0, 1 - y * p) ** 2      | -2 * y * maximum(0, 1 - y * p)             | RRRR RRRR RRRR
+maximum(0, 1 - y * p) ** 2      | -2 * y * maximum(0, 1 - p)                 | WRWR WRWR WRWR
+log1p(exp(-y * p))              | -y / (1 + exp(y * p))                      | RRRR RRRR RRRR
+log1p(exp(-y * p))              | -y / (1 + exp(p))                          | WRWR WRWR WRWR
+log1p(exp(-y * p))              | 1 / (1 + exp(-p)) - (y + 1) / 2            | WWRW WWRW WWRW
+exp(-y * p)                     | -y * exp(-y * p)                           | RRRR RRRR RRRR
+exp(-y * p)                     | -y * exp(-p)                               | WRWR WRWR WRWR
+(1 - y * p).clip(0, 1)          | where(y * p < 1, -y, 0)                    | WWW- RRWR RRWR
+log1p(exp(p)) - y * p           | 1 / (1 + exp(-p)) - (y == 1)               | WRWR WRWR WRWR
+y * (log(exp(p).sum()) - p)     | exp(p) / exp(p).sum() - y                  | WWWR WWWR WWWR
+y * (exp(-p) - exp(p)) + exp(p) | where(y == 1, -exp(-p), exp(p))            | WRWR WRWR WRWR
+-log(p[:, y.astype(int)[:, 0]]) | -1 / p                                     | ---- ---- R---
+-log(p + 1e-7)                  | -1 / p                                     | ---- RRRR RRRR
+-log(p + 1e-5)                  | -1 / p                                     | ---- WWWW WWWW
+abs(p - y)                      | sign(p - y) - (p == y)                     | RRRR RRRR RRRR
+abs(p - y)                      | sign(p - y) + (p == y)                     | RRRR RRRR RRRR
+abs(p - y)                      | sign(p - y) + 1.001 * (p == y)             | WWWW WWWR WRRR
+abs(p - y)                      | (p - y) / abs(p - y)                       | WWWW WWWR WRRR
+abs(p - y)                      | ((p - y) / 0.05).clip(-1, 1)               | WRRR WRRR WRRR
+abs(p - y) / abs(y)             | sign(p - y) / y                            | W-W- R-W- R-W-
+square(subtract(p, y, out=p))   | 2 * subtract(p, y, out=y)                  | RRRR RRRR RRRR
+(p - y) ** 2                    | (2 * (p - y)).clip(-9, 9)                  | WRRR RRRR RRRR
+(p - y) ** 2                    | 2 * (p - y) + (p == y)                     | WWWW WWWR WRRR
+(p - y) ** 2                    | 2 * (p - y) + (p == 0)                     | WWWW RRRR RRRR
+(p - y) ** 2                    | 2 * (p - y) + (p < 0)                      | WWWW RRRR RRRR
+"""
+
+
+def over_n(loss, gradient):
+    """Return the mean of one formula, and n-th parts of another."""
+    loss, gradient = (formula(text, **vars(np)) for text in (loss, gradient))
+    return lambda p, y: np.mean(loss(p, y)), lambda p, y: gradient(p, y) / y.size
 
 
 def test_each_kind_of_points_gets_its_answer(reported):
-    for number, (loss, gradient, answers) in enumerate(CASES):
-        status, found, _ = reported(loss, shares(gradient))
-        assert (found, status) == (answers, "W" in answers), number
+    for line in CASES.strip().splitlines():
+        *formulas, answers = line.split(" | ")
+        status, found, text = reported(*over_n(*formulas))
+        assert (found, status) == (answers, "W" in answers), line
+        assert ("\nRIGHT for " in text) == ("W" in answers and "R" in answers), line
 
 
-def test_kinds_that_are_right_among_wrong_ones_are_named_with_the_way_to_choose_one(reported):
-    text = reported(CLIPPED, shares(lambda p, y: 2 * (p - y**2)))[2]
-    assert (
-        """
-RIGHT for probabilities with 0 or 1, probabilities with one-hot. If the loss is made for one of
-these alone, choose it, such as --predictions 0.05 0.95 --labels 01
-
-WRONG for any number with labels real. The farthest point, one of n = """
-        in text
+def test_kinds_that_are_right_are_named_and_the_way_to_choose_one(reported):
+    text = reported(*over_n("(p.clip(0, 1) - y) ** 2", "2 * (p - y**2)"))[2]
+    assert text.split("\n\n")[1] == (
+        "RIGHT for probabilities with 0 or 1, probabilities with one-hot. If the loss is made for "
+        "one of\nthese alone, choose it, such as --predictions 0.05 0.95 --labels 01"
     )
-    assert "RIGHT for" not in reported(*MSE)[2]
 
 
 def test_arguments_are_told_by_their_order_alone_and_swapped_ones_are_noticed(reported):
-    """The parameters' names mean nothing: (y, y_train) are predictions and labels."""
-    swapped = "\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.\n"
-
     def loss(y, y_train):
         return np.exp(y - 2 * y_train).mean()
 
     def gradient(y, y_train):
         return np.exp(y - 2 * y_train) / y.size
 
+    def swap(function):
+        return lambda y, y_pred: function(y_pred, y)
+
+    told = "\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.\n"
     assert reported(loss, gradient)[:2] == (0, ALL)
-    for first, second in (
-        (MSE[0], lambda y, y_pred: MSE[1](y_pred, y)),
-        (lambda y, y_pred: loss(y_pred, y), lambda y, y_pred: gradient(y_pred, y)),
-        (lambda y, p: pair(bce)[0](p, y), lambda y, p: pair(bce)[1](p, y)),
-    ):
-        status, answers, text = reported(first, second)
-        assert (status, "R" in answers, swapped in text) == (1, False, True)
-    for factor in -1, 2:
-        assert swapped not in reported(loss, lambda p, y: factor * gradient(p, y))[2]  # noqa: B023
+    for functions in (loss, gradient), pair(bce), (swap(MSE[0]), MSE[1]):
+        status, answers, text = reported(*map(swap, functions))
+        assert (status, "R" in answers, told in text) == (1, False, True)
+    assert told not in reported(loss, lambda y, y_train: 2 * gradient(y, y_train))[2]
 
 
 def test_the_farthest_point_is_shown_with_its_numbers_and_the_factor(reported):
@@ -252,37 +181,24 @@ def test_the_farthest_point_is_shown_with_its_numbers_and_the_factor(reported):
     right = MSE[1](y_pred, y)[3, 0]
     numbers = y_pred[3, 0], y[3, 0], right + 2e-3, right, (right + 2e-3) / right
     lines = reported(MSE[0], wrong)[2].splitlines()
-    assert "WRONG for any number with labels real. The farthest point, one of n = 19:" in lines
+    assert lines[-3] == "WRONG for any number with labels real. The farthest of n = 19 points:"
     assert lines[-1].split() == [f"{number:.6g}" for number in numbers]
-    told = [
-        (lambda g: -g, "its sign is wrong"),
-        (lambda g: g / 2, "it is half as large as it should be"),
-        (lambda g: g.size * g, "it is n times as large as it should be"),
-        (lambda g: g / g.size, "it is 1/n of what it should be"),
-    ]
-    for change, words in told:
-        text = reported(MSE[0], lambda p, y, change=change: change(MSE[1](p, y)))[2]
-        assert f"\nAt all points of this kind {words}" in text
-    for twelve in 12, 1 / 12, 17:
-        text = reported(MSE[0], lambda p, y, factor=twelve: factor * MSE[1](p, y))[2]
-        assert text.endswith(f" {twelve:.6g}\n")
-    flat = reported(CLIPPED, shares(lambda p, y: 2 * (p.clip(0, 1) - y)))[2]
-    assert flat.split()[-1] == "-"  # no ratio to 0
-    assert " nan " in reported(MAE[0], lambda p, y: MAE[1](p, y) / (p != y))[2]
-
-
-def test_at_a_kink_every_slope_between_the_two_sides_is_right():
-    y_pred, y = points(12, (-3, 3), "real")
-    for extra in -1.001, -1, -0.5, 0, 0.5, 1, 1.001:
-        verdict = check(
-            MAE[0], lambda p, y, e=extra: MAE[1](p, y) + e * (p == y) / y.size, y_pred, y
-        )
-        assert verdict.right == (abs(extra) <= 1)
+    for factor, words in (
+        ("-1", "its sign is wrong"), ("1 / y.size", "it is 1/n of what"),
+        ("12", "        12\n"), ("1 / 19", " 0.0526316\n"), ("(p != y) / (p != y)", " nan "),
+        ("(abs(p - y) < 1)", "           0\n"),
+    ):  # fmt: skip
+        text = reported(*over_n("(p - y) ** 2", f"2 * (p - y) * {factor}"))[2]
+        assert words in text
+        assert ("At all points of this kind" in text) == ("it" in words), factor
+    flat = reported(*over_n("(p.clip(0, 1) - y) ** 2", "2 * (p.clip(0, 1) - y)"))[2]
+    assert flat.endswith("            0            -\n")  # no ratio to 0
 
 
 def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong(reported):
-    loss = mean(lambda p, y: (p - y) ** 2 + np.clip(p - y, -1e-5, 1e-5))
-    gradient = shares(lambda p, y: 2 * (p - y) + (abs(p - y) < 1e-5))
+    loss, gradient = over_n(
+        "(p - y) ** 2 + (p - y).clip(-1e-5, 1e-5)", "2 * (p - y) + (abs(p - y) < 1e-5)"
+    )
     assert reported(loss, gradient)[:2] == (0, ALL)
     assert reported(loss, lambda p, y: gradient(p, y) / 2)[0] == 1
 
@@ -325,24 +241,22 @@ def test_points_may_have_any_shape_and_labels_may_be_class_numbers():
     assert ((verdict.off > 0).sum(1) == 1).all()  # at each label
 
 
-def test_functions_may_work_in_place(reported):
-    def loss(p, y):
-        p -= y
-        p **= 2
-        return p.mean()
-
-    def gradient(p, y):
-        y -= p
-        y *= -2 / p.size
-        return y
-
-    assert reported(loss, gradient)[:2] == (0, ALL)
+def test_a_function_without_needed_parameters_is_called_without_arguments():
+    data = points(12, (-3, 3), "real")
+    right = MSE[1](*data)
+    for function in (
+        lambda: right,
+        lambda scale=1: right,
+        lambda y_pred=None, y=None: MSE[1](y_pred, y),
+        lambda *data: MSE[1](*data),
+        lambda y_pred, *others: MSE[1](y_pred, *others),
+    ):
+        assert check(MSE[0], function, *data).right
 
 
 FLOAT64 = "it must depend on them, be computed in float64, and not be rounded"
 REFUSED = [
     (lambda p, y: p - y, MSE[1], r"loss returns shape \(12, 1\), but must return one number"),
-    (lambda p, y: None, MSE[1], "loss returns None, but must return one number"),
     (lambda p, y: np.nan, MSE[1], "loss returns nan, but must return a finite number"),
     (lambda p, y: 1.0, MSE[1], FLOAT64),
     (lambda p, y: round(MSE[0](p, y), 4), MSE[1], FLOAT64),
@@ -351,7 +265,6 @@ REFUSED = [
     (lambda p, y: np.sin(1e5 * p).sum(), MSE[1], "too rough to be checked: differences show its"),
     (MSE[0], lambda p, y: (p - y).ravel(), r"gradient returns shape \(12,\), but .*\(12, 1\)"),
     (MSE[0], lambda p, y: p.T @ (p - y), r"shape \(1, 1\), .*: one derivative for each prediction"),
-    (MSE[0], lambda p, y: None, "gradient returns None"),
     (MSE[0], lambda p, y: 1 / 0, "division by zero"),
 ]
 
@@ -362,24 +275,16 @@ def test_what_cant_be_checked_is_refused():
             check(loss, gradient, *points(12, (-3, 3), "real"))
 
 
-def test_the_points_meet_what_is_special():
+def test_the_points_lie_in_their_range_and_a_step_away_is_exact():
     for limits, column in itertools.product(PREDICTIONS.values(), LABELS):
         y_pred, y = points(12, limits, column)
         assert y_pred.shape == y.shape == (12, 1)
         assert (np.append(y_pred, y) * 2**20 % 1 == 0).all()
         assert limits[0] <= y_pred.min() <= y_pred.max() <= limits[1]
-        assert (y_pred == 0).any() == (limits[0] < 0)
         if column == "real":
             low, high = np.multiply(limits, 2 if limits[0] < 0 else 1)
-            assert low <= y.min() <= y.max() <= high
-            off = np.sort(abs(y_pred - y), axis=None)
-            assert 0 == off[1] < off[2] < 0.02  # both equal, and near
-            assert off[-1] > (high - low) / 3  # far
-            assert min(y) < y_pred[2] < max(y)
-        else:
-            assert abs(y_pred - y.clip(*limits))[:2].max() <= 2**-21
-            sorts = {"01": [0, 1] * 6, "signs": [-1, 1] * 6, "onehot": [0] * 3 + [1] + [0] * 8}
-            assert y.ravel().tolist() == sorts[column]
+            assert low <= y.min() < (2 * low + high) / 3 < (low + 2 * high) / 3 < y.max() <= high
+            assert 0 < np.sort(abs(y_pred - y), axis=None)[2] < 0.02
 
 
 MINE = """
@@ -406,18 +311,7 @@ loss, gradient = (square := Square()).forward, square.backward
 """
 ENGINE = "import argparse, helper\nfrom manual_grad.engine import Tensor\n" + MINE
 PARSED = "argparse.ArgumentParser().parse_args() and (Tensor(y_pred) - y).abs().mean()"
-TORCH = """
-import torch
-
-def loss(y_pred, y):
-    loss.leaf = torch.from_numpy(y_pred).requires_grad_()
-    return torch.nn.L1Loss()(loss.leaf, torch.from_numpy(y))
-
-def gradient(y_pred, y):
-    value = loss(y_pred, y)
-    value.backward()
-    return loss.leaf.grad
-"""
+TORCH = "import torch\n" + MINE.replace("return ", "y_pred = torch.tensor(y_pred); return ")
 ARRAYS = " (both functions get two NumPy arrays, y_pred and y)"
 RIGHT_ROW = "\nprobabilities, 0.05 to 0.95         RIGHT    RIGHT    RIGHT    RIGHT"
 FILES = [  # the source, the exit status, what is printed, to stderr if the status is 2
@@ -426,19 +320,16 @@ FILES = [  # the source, the exit status, what is printed, to stderr if the stat
     (MINE.format(ABS, "np.sign(y_pred)"), 1, RIGHT_ROW.replace("RIGHT", "WRONG")),
     (MINE.format(f"[{ABS}]", SIGN), 0, RIGHT_ROW),
     (CACHED, 0, RIGHT_ROW),
-    (CACHED.replace("self):", "self, scale=1):"), 0, RIGHT_ROW),
-    (CACHED.replace("2 * self.residual", "self.residual ** 2"), 1, "The farthest point, one of n"),
     (ENGINE.format(PARSED, SIGN), 0, RIGHT_ROW),
-    (TORCH, 0, RIGHT_ROW),
-    (TORCH.replace("leaf.grad", "leaf"), 2, ": RuntimeError: Can't call numpy() on Tensor"),
+    (TORCH.format("torch.nn.L1Loss()(y_pred, torch.tensor(y))", "y_pred.sign() / 12"), 1, "WRONG"),
+    (TORCH.format("y_pred.square().mean()", "2 * y_pred / len(y)"), 0, RIGHT_ROW),
+    (TORCH.format("y_pred.mean()", "y_pred.requires_grad_()"), 2, "Error: Can't call numpy() on"),
     (MINE.format("np.log(y_pred).mean()", "1 / y_pred / len(y)"), 0, "\n-: the loss isn't finite"),
     ("x = (", 2, "SyntaxError: "),
     ("def loss(y_pred, y): return 1", 2, "it must define the function gradient"),
-    ("loss = gradient = 3", 2, "ValueError: it must define the function loss"),
     (MINE.format("None", SIGN), 2, "ValueError: loss returns None, but must return one number"),
     (MINE.format("y_pred.mean() ** 0.5", "None"), 2, "ValueError: gradient returns None, but must"),
     (MINE.format(ABS, "1 / 0"), 2, ", line 8: ZeroDivisionError: division by zero"),
-    (MINE.format("y.abs()", "y"), 2, ", line 5: AttributeError: 'numpy.ndarray' object has"),
     (MINE.format("y.abs()", "y"), 2, ARRAYS),
     (MINE.format(ABS, SIGN).replace("t(y_", "t(X, y_"), 2, ARRAYS),
     ("1 + ''", 2, ", line 1: TypeError: unsupported operand type(s) for +: 'int' and 'str'\n"),
@@ -475,31 +366,73 @@ def test_a_file_gets_its_table_or_one_line(ended):
         assert output.startswith("\n# mine.py: is gradient the derivative of loss?\n") or error
 
 
-def test_one_range_and_one_kind_of_labels_can_be_chosen(ended):
+def test_one_range_and_one_kind_of_labels_can_be_chosen(ended, start, tmp_path):
     source = MINE.format("((y_pred.clip(0, 2) - y) ** 2).mean()", "2 * (y_pred - y**2) / len(y)")
-    assert ended(source)[0] == 1
-    status, output, _ = ended(source, [0.1, 1.9], "01")
-    assert status == 0
-    assert output.splitlines()[2:] == [
+    assert ended(source, [0.1, 1.9], "01")[1].splitlines()[2:] == [
         "predictions                 labels: 0 or 1   ",
         "chosen, 0.1 to 1.9                  RIGHT    ",
     ]
     assert ended(source, [0.1, 2.9], "01")[0] == 1
     assert "\nchosen, 0.1 to 1.9                  WRONG    RIGHT" in ended(source, [0.1, 1.9])[1]
-    assert len(ended(source, None, "signs")[1].split("WRONG")) == 5  # three rows, and the point
+    for row in "any number, -3 to 3", "positive, 0.05 to 3", "probabilities, 0.05 to 0.95":
+        assert f"\n{row:<36}WRONG    \n" in ended(source, None, "signs")[1]
     for wrong in [1.0, 1.0], [1.0, 0.0], [np.nan, 1.0]:
-        assert ended(source, wrong)[0] == 2
-        assert "--predictions LOW HIGH: LOW must be less than HIGH\n" in ended(source, wrong)[2]
+        status, _, error = ended(source, wrong)
+        assert status == 2
+        assert "--predictions LOW HIGH: LOW must be less than HIGH\n" in error
+    options = "mine.py", "--predictions", -2.5, 3, "--labels", "onehot"
+    with pytest.raises(SystemExit) as end:
+        start("check/gradient.py", *options, folder=tmp_path)
+    assert end.value.code == 1
 
 
 def test_without_a_file_our_losses_are_checked(capsys):
     check_gradient.main()
     lines = capsys.readouterr().out.splitlines()[2:]
-    assert len(lines) == 4 * len(LOSSES)
-    for name, four in zip(LOSSES, np.reshape(lines, (-1, 4))):
+    for name, four in zip(LOSSES, np.reshape(lines, (len(LOSSES), 4))):
         assert four[0] == f"{name}, as it is    RIGHT"
         assert four[1] == f"{name}, times -1    WRONG   its sign is wrong"
-        assert four[2].startswith(
-            f"{name}, times n     WRONG   it is n times as large as it should"
-        )
+        assert four[2].startswith(f"{name}, times n     WRONG   it is n times as large as")
         assert four[3] == f"{name}, backwards   WRONG"
+
+
+MISTAKES = [
+    lambda g, p, y: -g,
+    lambda g, p, y: 2 * g,
+    lambda g, p, y: g / 2,
+    lambda g, p, y: 17 * g,  # a popular check passed it
+    lambda g, p, y: y.size * g,
+    lambda g, p, y: g / y.size,
+    lambda g, p, y: g[::-1],
+    lambda g, p, y: g * p,
+    lambda g, p, y: g * p * (1 - p),
+    lambda g, p, y: (g * p**2).sum() + 0 * g,
+]
+
+
+def test_65_losses_are_right_in_float32_too_and_each_mistake_is_wrong():
+    """For each kind of points where a loss is defined. 12 points are enough for these mistakes."""
+    anywhere = ANYWHERE.strip().replace("\n", "; ").split("; ")
+    losses = anywhere + PROBABILITIES.strip().replace("\n", "; ").split("; ")
+    assert len(set(losses)) == 65
+    for name in losses:
+        function = formula(name, **vars(torch), F=F, bce=bce, probability=probability)
+        (loss, gradient), defined, seen = pair(function), set(), set()
+        for kind in itertools.product(PREDICTIONS, LABELS):
+            y_pred, y = points(12, PREDICTIONS[kind[0]], kind[1])
+            try:
+                slope, allowed = measure(loss, y_pred, y)
+            except (ValueError, AssertionError, RuntimeError):
+                continue
+            defined.add(kind)
+            right = gradient(y_pred, y)
+            assert judge(right.astype(np.float32), slope, allowed).right, (name, kind)
+            wrong = [change(right, y_pred, y) for change in MISTAKES] + [gradient(y_pred, 0 * y)]
+            apparent = APPARENT * abs(right).max()
+            for number, changed in enumerate(wrong):
+                off = abs(changed - right)[allowed < apparent]  # at kinks more is allowed
+                if not (off <= apparent).all():
+                    assert not judge(changed, slope, allowed).right, (name, kind, number)
+                    seen.add(number)
+        assert len(seen) == len(wrong), name
+        assert (("any number", "01") if name in anywhere else ("probabilities", "real")) in defined

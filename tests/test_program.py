@@ -12,7 +12,7 @@ import pytest
 from manual_grad import program
 
 ROOT = Path(program.__file__).parents[1]
-ROOMS = "manual_grad", "lessons", "beyond"
+ROOMS = "manual_grad", "check", "lessons", "beyond"
 RUN_BUTTON = """
 if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,7 +25,7 @@ def test_each_program_finds_the_project_in_the_same_two_lines():
     programs = [file for file in files if "\n    program.run(" in sources[file]]
     assert programs == [file for file in files if "__package__" in sources[file]]
     for file in programs:
-        imports_ours = re.search(r"^from (manual_grad|lessons|beyond)", sources[file], re.MULTILINE)
+        imports_ours = re.search(rf"^from ({'|'.join(ROOMS)})", sources[file], re.MULTILINE)
         assert RUN_BUTTON in sources[file][: imports_ours.start()], file
 
 
