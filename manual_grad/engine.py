@@ -23,17 +23,23 @@ between the two goes unnoticed, here as in torch, and the gradient is wrong. Cha
 
 from heapq import heappop, heappush
 from itertools import count
+from warnings import warn
 
 import numpy as np
+
+INSTEAD = (
+    "use the Tensor's own operations, such as a @ b, x.exp() or x.sum(), "
+    "or where no gradient is wanted x.data or x.item()"
+)
 
 
 def _result(value, *inputs):
     """Return an operation's output. `inputs`: pairs of an input Tensor and its vjp."""
     output = Tensor.__new__(Tensor)  # without __init__: what an operation made needs no check
-    output.data = np.asarray(value)
+    output._data = np.asarray(value)
     output.grad = None
-    output._inputs = [pair for pair in inputs if pair[0].requires_grad]  # backward sees no other
-    output.requires_grad = bool(output._inputs)
+    output._inputs = [pair for pair in inputs if pair[0]._requires_grad]  # backward sees no other
+    output._requires_grad = bool(output._inputs)
     output._age = next(Tensor._ages)
     return output
 
@@ -71,27 +77,67 @@ def _refuse(message):
     return method
 
 
+def _converter(number):
+    """Return a method that makes a Python number, and warns where that loses a gradient."""
+
+    def method(self):
+        if self.requires_grad:
+            warn(f"a Python number has no gradient: {INSTEAD}", stacklevel=2)
+        return number(self.item())
+
+    return method
+
+
 class Tensor:
     """A NumPy array that can be differentiated.
 
     `data` and `grad` are arrays of one shape and dtype; `grad` is None before the first backward.
-    Raises TypeError unless `data` holds real numbers, RuntimeError if non-floats require gradients.
-    NumPy's functions, comparisons and truth values raise TypeError: they would leave the graph.
+    TypeError is raised for anything but a plain array of real numbers, and for float16, because
+    NumPy adds up in it: the sum of 3,000 rows of ones is 2,048. RuntimeError is raised where other
+    than floats shall require a gradient, or new `data` has not the shape and dtype of the old.
+
+    NumPy's functions, comparisons and truth values raise TypeError, because they would leave the
+    graph. Where a tensor that requires a gradient becomes a Python number, as in float(x), in
+    math.exp(x) and where it is assigned to an element of an array, a UserWarning says so.
     """
 
-    __slots__ = ("_age", "_inputs", "data", "grad", "requires_grad")
+    __slots__ = ("_age", "_data", "_inputs", "_requires_grad", "grad")
     _ages = count()
 
     def __init__(self, data, requires_grad=False):
-        self.data = np.asarray(data)
+        self._data = np.asarray(data)
+        plain = not isinstance(data, (np.ma.MaskedArray, np.matrix))
+        if not plain or self.dtype.kind not in "biu" and self.dtype not in (np.float32, np.float64):
+            wanted = "a plain array of bools, integers, float32 or float64"
+            raise TypeError(f"Tensor needs {wanted}, not {type(data).__name__} of {self.dtype}")
         self.grad = None
+        self._inputs = []
         self.requires_grad = requires_grad
-        self._inputs = ()
         self._age = next(Tensor._ages)
-        if self.dtype.kind not in "biuf":
-            raise TypeError(f"Tensor needs real numbers, not {type(data).__name__} of {self.dtype}")
-        if requires_grad and self.dtype.kind != "f":
+
+    @property
+    def data(self):
+        return self._data
+
+    @data.setter
+    def data(self, value):
+        new = np.asarray(value)
+        if new is not self._data and (new.shape, new.dtype) != (self.shape, self.dtype):
+            must, found = (f"shape {array.shape} of {array.dtype}" for array in (self, new))
+            raise RuntimeError(f"data must keep its {must}, not {found}")
+        self._data = new
+
+    @property
+    def requires_grad(self):
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if value and self.dtype.kind != "f":
             raise RuntimeError(f"only tensors of floats can require gradients, not {self.dtype}")
+        if self._inputs != [] and not value:
+            raise RuntimeError("an operation's result keeps requires_grad: use Tensor(x.data)")
+        self._requires_grad = value
 
     def backward(self, gradient=None):
         """Add d(self)/d(leaf), times `gradient`, to the `grad` of each leaf that requires one.
@@ -162,7 +208,7 @@ class Tensor:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return g * np.where((x == 0) & (n >= 0), 0, y * np.log(x))
 
-        # n x^(n-1), but x^0 is 1 everywhere, 0^0 included: slope 0, without 0^-1.
+        # n x^(n-1); but x^0 is 1 for every x, so that its slope is 0 (and 0^-1 is never computed).
         return _result(y, (a, lambda g: g * n * x ** (n - n.astype(bool))), (b, vjp_n))
 
     def __matmul__(self, other):
@@ -232,8 +278,7 @@ class Tensor:
         """Return the only element as a Python number."""
         return self.data.item()
 
-    def __float__(self):
-        return float(self.item())
+    __float__, __int__, __complex__ = map(_converter, (float, int, complex))
 
     def __len__(self):
         return len(self.data)
@@ -247,12 +292,13 @@ class Tensor:
     def __format__(self, spec):
         return format(self.item(), spec) if spec else repr(self)
 
-    __array_ufunc__ = None  # array * tensor: NumPy leaves it to Tensor.__rmul__
-    __array_function__ = _refuse(
-        "NumPy's functions don't take a Tensor: use its own operations, such as a @ b for np.dot "
-        "or x.sum() for np.sum, or x.data, without a gradient"
-    )
-    __array__ = _refuse("a Tensor is no array: use x.data or x.item(), without a gradient")
+    def __reduce__(self):  # what copy.deepcopy and pickle call
+        if self._inputs != []:
+            raise RuntimeError("only leaves can be copied: a copied graph would have other leaves")
+        return Tensor, (self.data, self.requires_grad), (None, {"grad": self.grad})
+
+    __array_priority__ = 1000  # array * tensor: NumPy leaves it to Tensor.__rmul__, as torch's
+    __array__ = __array_function__ = _refuse(f"NumPy would lose a Tensor's gradient: {INSTEAD}")
     __bool__ = _refuse("a Tensor is neither true nor false: use x.data or x.item()")
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse(
         "Tensors can't be compared: use a.data < b.data, or `is` for the same Tensor"
