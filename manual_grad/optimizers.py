@@ -1,37 +1,43 @@
 """SGD, RMSprop, Adam and AdamW by hand, in NumPy.
 
-Each holds a list of float32 or float64 arrays, `params`. `step(grads)` takes one gradient for each
-array, of its shape and dtype, and updates the arrays in place. Argument names and defaults are
-torch.optim's. Left out are amsgrad, maximize, and what only makes torch faster.
+Each holds a list of float32 or float64 arrays, `params`, no two of which may share memory, because
+such elements would be moved twice in a step. `step(grads)` takes one gradient for each array, of
+its shape and dtype, and updates the arrays in place. Argument names and defaults are torch.optim's.
+Left out are amsgrad, maximize, and what only makes torch faster.
 
 Bad arguments raise TypeError or ValueError before any parameter changes. Numbers must be finite and
-not negative; alpha and the betas must also be below 1. torch lets through some that are refused
-here: inf, a negative dampening, an alpha of 1.
+not negative, and alpha and the betas below 1. torch lets through some that are refused here: inf, a
+negative dampening, an alpha of 1. Every option is an attribute that may be changed between two
+steps, as in torch's param_groups, and like there it isn't checked again. A momentum or `centered`
+that comes in later starts from 0, where torch's RMSprop raises KeyError.
 
-Below, theta is a parameter, g its gradient, t = 1, 2, ... the step. Every other letter starts at 0.
-Squares, roots and quotients are taken element by element. The formulas follow the notes on the four
-classes in PyTorch's documentation, which name the papers.
+Below, theta is a parameter, g its gradient, t = 1, 2, ... the step, and every other letter starts
+at 0. Squares, roots and quotients are taken element by element. The formulas follow the notes on
+the four classes in PyTorch's documentation, which name the papers.
 
 `python -m lessons.optimizer_paths` compares all four with torch.optim.
 """
 
 from collections.abc import Iterable
+from itertools import combinations
 from math import inf
 from numbers import Real
 
 import numpy as np
+
+from manual_grad.trajectory import require
 
 
 class SGD:
     """Gradient descent with momentum, dampening, weight decay and Nesterov's variant.
 
         g <- g + weight_decay * theta
-        b <- g in the first step, then momentum * b + (1 - dampening) * g
+        b <- g in the first step with a momentum, then momentum * b + (1 - dampening) * g
         d =  b, or g + momentum * b with nesterov, or g without momentum
         theta <- theta - lr * d
 
-    b, the momentum buffer, sums up the gradients. Each step first shrinks the old sum by the factor
-    `momentum`, then adds the new gradient.
+    b, the momentum buffer, sums up the gradients: each step shrinks the old sum by the factor
+    `momentum` and adds the new gradient.
 
     Nesterov's method, as textbooks write it, takes the gradient at a look-ahead point, where the
     old sum alone would lead from the parameter phi:
@@ -39,40 +45,39 @@ class SGD:
         b <- momentum * b + gradient at (phi - lr * momentum * b)
         phi <- phi - lr * b
 
-    torch's theta is that look-ahead point: theta = phi - lr * momentum * b. Put into these two
-    lines, with a fixed lr, that gives the four lines above. So the gradient is taken where the
-    parameters are, as in every other optimizer. Source of the textbook's form: Sutskever et al.,
-    "On the importance of initialization and momentum in deep learning" (2013).
+    torch's theta is that look-ahead point, theta = phi - lr * momentum * b, so that the gradient is
+    taken where the parameters are, as in every other optimizer. Put into these two lines, with a
+    fixed lr, that gives the four lines above. Source of the textbook's form: Sutskever et al., "On
+    the importance of initialization and momentum in deep learning" (2013).
     """
 
     def __init__(
         self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False
     ):
         self.params = check_params(params)
-        check_numbers(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-        check_flag(nesterov=nesterov)
+        check_options(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
+        check_options(nesterov=nesterov)
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError("nesterov needs a momentum above 0 and a dampening of 0")
         self.lr, self.weight_decay = lr, weight_decay
         self.momentum, self.dampening, self.nesterov = momentum, dampening, nesterov
-        self.buffers = None
+        self.b = None
 
     def step(self, grads):
         """Update the parameters in place by one step against their gradients."""
         grads = check_grads(grads, self.params)
         grads = [grad + self.weight_decay * param for param, grad in zip(self.params, grads)]
-        if self.buffers is None:
-            self.buffers = [grad.copy() for grad in grads]
-        else:
-            self.buffers = [
-                self.momentum * buffer + (1 - self.dampening) * grad
-                for buffer, grad in zip(self.buffers, grads)
-            ]
-        for param, grad, buffer in zip(self.params, grads, self.buffers):
-            if self.nesterov:
-                direction = grad + self.momentum * buffer
+        directions = grads
+        if self.momentum:
+            if self.b is None:
+                self.b = [grad.copy() for grad in grads]
             else:
-                direction = buffer if self.momentum else grad
+                kept, new = self.momentum, 1 - self.dampening
+                self.b = [kept * b + new * grad for b, grad in zip(self.b, grads)]
+            directions = self.b
+            if self.nesterov:
+                directions = [grad + self.momentum * b for grad, b in zip(grads, self.b)]
+        for param, direction in zip(self.params, directions):
             param -= self.lr * direction
 
 
@@ -81,26 +86,26 @@ class RMSprop:
 
         g <- g + weight_decay * theta
         v <- alpha * v + (1 - alpha) * g^2        moving average of the gradient's square
-        a <- alpha * a + (1 - alpha) * g          moving average of the gradient, for centered
+        a <- a + (1 - alpha) * (g - a)            moving average of the gradient, for centered
         s =  v, or v - a^2 with centered          the variance
         b <- momentum * b + g / (sqrt(s) + eps)
         theta <- theta - lr * b
 
-    v isn't corrected as Adam's is. So with a small eps the first step moves each element by
-    lr / sqrt(1 - alpha): 10 lr by default.
+    v isn't corrected as Adam's is, so that with a small eps the first step moves each element by
+    lr / sqrt(1 - alpha), which is 10 lr by default.
 
-    With centered, a gradient that stays the same lets s sink to 0, and MAE's stays the same for
-    many epochs. The steps grow without bound. In the end rounding makes s negative, and the
-    parameters nan, as in torch.
+    With centered, a gradient that stays the same, as MAE's does for many epochs, lets s sink to 0,
+    so that the steps grow up to lr / eps times the gradient. Rounding can even make s negative and
+    the parameter nan: of the gradients 1/40, 2/40, ..., 1, each held for 20,000 steps, that befell
+    7 in float64, the first at step 3,212, and none in float32, here and in torch alike.
     """
 
     def __init__(
         self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
     ):
         self.params = check_params(params)
-        check_numbers(lr=lr, eps=eps, weight_decay=weight_decay, momentum=momentum)
-        check_numbers(below=1, alpha=alpha)
-        check_flag(centered=centered)
+        check_options(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
+        check_options(momentum=momentum, centered=centered)
         self.lr, self.alpha, self.eps = lr, alpha, eps
         self.weight_decay, self.momentum, self.centered = weight_decay, momentum, centered
         self.v, self.a, self.b = ([np.zeros_like(p) for p in self.params] for _ in range(3))
@@ -111,10 +116,14 @@ class RMSprop:
         for param, grad, v, a, b in zip(self.params, grads, self.v, self.a, self.b):
             grad = grad + self.weight_decay * param
             v[...] = self.alpha * v + (1 - self.alpha) * grad**2
-            a[...] = self.alpha * a + (1 - self.alpha) * grad
-            size = np.sqrt(v - a**2 if self.centered else v)
-            b[...] = self.momentum * b + grad / (size + self.eps)
-            param -= self.lr * b
+            variance = v
+            if self.centered:
+                a += (1 - self.alpha) * (grad - a)
+                variance = v - a**2
+            direction = grad / (np.sqrt(variance) + self.eps)
+            if self.momentum:
+                b[...] = direction = self.momentum * b + direction
+            param -= self.lr * direction
 
 
 class Adam:
@@ -126,16 +135,18 @@ class Adam:
         m' = m / (1 - beta1^t),  v' = v / (1 - beta2^t)
         theta <- theta - lr * m' / (sqrt(v') + eps)
 
-    sqrt(v') is the root mean square of the element's recent gradients; the step is divided by it.
-    m and v start at 0, so they are too small at first. m' and v' correct that.
+    sqrt(v') is the root mean square of the element's recent gradients, by which the step is
+    divided. m and v are too small at first, because they start at 0; m' and v' correct that.
     """
+
+    decoupled = False  # AdamW's weight decay
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         self.params = check_params(params)
-        check_numbers(lr=lr, eps=eps, weight_decay=weight_decay)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise TypeError(f"betas must be two numbers, as in (0.9, 0.999), not {betas!r}")
-        check_numbers(below=1, **{"betas[0]": betas[0], "betas[1]": betas[1]})
+        check_options(lr=lr, eps=eps, weight_decay=weight_decay)
+        check_options(**{"betas[0]": betas[0], "betas[1]": betas[1]})
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.t = 0
         self.m, self.v = ([np.zeros_like(p) for p in self.params] for _ in range(2))
@@ -146,81 +157,80 @@ class Adam:
         self.t += 1
         beta1, beta2 = self.betas
         for param, grad, m, v in zip(self.params, grads, self.m, self.v):
-            grad = grad + self.weight_decay * param
+            decay = self.weight_decay * param
+            if not self.decoupled:
+                grad = grad + decay
             m[...] = beta1 * m + (1 - beta1) * grad
             v[...] = beta2 * v + (1 - beta2) * grad**2
             m_corrected = m / (1 - beta1**self.t)
             v_corrected = v / (1 - beta2**self.t)
-            param -= self.lr * m_corrected / (np.sqrt(v_corrected) + self.eps)
+            direction = m_corrected / (np.sqrt(v_corrected) + self.eps)
+            param -= self.lr * (direction + decay if self.decoupled else direction)
 
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: it shrinks the parameter and stays out of m and v.
 
-        theta <- theta - lr * weight_decay * theta - Adam's step without weight decay
+        theta <- theta - lr * (m' / (sqrt(v') + eps) + weight_decay * theta)
 
-    Adam's own weight decay is part of g, so its step divides it by sqrt(v') like the rest of g.
+    Adam's own weight decay is part of g, so that its step divides it by sqrt(v') like all of g.
     """
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
-        super().__init__(params, lr, betas, eps)
-        check_numbers(weight_decay=weight_decay)
-        self.decay = weight_decay
+    decoupled = True
 
-    def step(self, grads):
-        """Update the parameters in place by one step against their gradients."""
-        decays = [self.lr * self.decay * param for param in self.params]
-        super().step(grads)
-        for param, decay in zip(self.params, decays):
-            param -= decay
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+        super().__init__(params, lr, betas, eps, weight_decay)
 
 
 def check_params(params):
-    """Return the parameters as a list; raise unless each is an array that can be trained."""
-    if isinstance(params, np.ndarray) or not isinstance(params, Iterable):
-        raise TypeError(f"params must be a list of arrays, not {type(params).__name__}")
-    params = list(params)
-    if not params:
-        raise ValueError("params is empty: give at least one array to optimize")
+    """Return the parameters as a list; raise unless each can be trained, apart from the others."""
+    params = as_list("params", params, (np.ndarray, np.memmap))
+    require(params, "params is empty: give at least one array to optimize", ValueError)
     for i, param in enumerate(params):
-        if not isinstance(param, np.ndarray):
-            raise TypeError(f"params[{i}] must be an array, not {type(param).__name__}")
-        if param.dtype not in (np.float32, np.float64):
-            raise TypeError(f"params[{i}] must hold float32 or float64, not {param.dtype}")
-        if not param.flags.writeable:
-            raise ValueError(f"params[{i}] is read-only: give a copy")
+        floats = param.dtype in (np.float32, np.float64)
+        require(floats, f"params[{i}] must hold float32 or float64, not {param.dtype}")
+        require(param.flags.writeable, f"params[{i}] is read-only: give a copy", ValueError)
+    for (i, a), (j, b) in combinations(enumerate(params), 2):
+        # Exact but for views with many odd strides, some of which are refused without need.
+        shared = np.may_share_memory(a, b, max_work=1000)
+        twice = "share memory, which each step would change twice: give it once"
+        require(not shared, f"params[{i}] and params[{j}] {twice}", ValueError)
     return params
 
 
 def check_grads(grads, params):
     """Return the gradients as a list; raise unless each has its parameter's shape and dtype."""
-    if not isinstance(grads, Iterable):
-        raise TypeError(f"grads must be a list of arrays, not {type(grads).__name__}")
-    grads = list(grads)
-    if len(grads) != len(params):
-        raise ValueError(f"{len(grads)} grads for {len(params)} params: each needs one")
+    grads = as_list("grads", grads, (np.ndarray, np.memmap, np.float32, np.float64))
+    each = f"{len(grads)} grads for {len(params)} params: each needs one"
+    require(len(grads) == len(params), each, ValueError)
     for i, (grad, param) in enumerate(zip(grads, params)):
-        if not isinstance(grad, (np.ndarray, np.generic)):
-            raise TypeError(f"grads[{i}] must be an array, not {type(grad).__name__}")
-        if grad.shape != param.shape:
-            raise ValueError(f"grads[{i}] has shape {grad.shape}, but params[{i}] {param.shape}")
-        if grad.dtype != param.dtype:
-            raise TypeError(f"grads[{i}] holds {grad.dtype}, but params[{i}] {param.dtype}")
+        must, found = ((array.shape, array.dtype.name) for array in (param, grad))
+        require(must == found, f"grads[{i}] is {found}, but params[{i}] {must}", ValueError)
     return grads
 
 
-def check_numbers(below=inf, **values):
-    """Raise TypeError for a value that is no number, ValueError unless 0 <= value < below."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, not {value!r} of {type(value).__name__}")
-        if not 0 <= value < below:
-            limit = "finite" if below == inf else f"below {below}"
-            raise ValueError(f"{name} must be 0 or more and {limit}, not {value}")
+def as_list(name, arrays, kinds):
+    """Return the arrays as a list; raise TypeError unless each is of one of the kinds.
+
+    Masked arrays and matrices are none of them, because they multiply by rules of their own.
+    """
+    several = isinstance(arrays, Iterable) and not isinstance(arrays, np.ndarray)
+    require(several, f"{name} must be a list of arrays, not {type(arrays).__name__}")
+    arrays = list(arrays)
+    for i, array in enumerate(arrays):
+        plain = f"{name}[{i}] must be a plain array, not {type(array).__name__}"
+        require(type(array) in kinds, plain)
+    return arrays
 
 
-def check_flag(**flags):
-    """Raise TypeError for a value that is neither True nor False."""
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name} must be True or False, not {flag!r}")
+def check_options(**options):
+    """Raise TypeError for a value of another type, ValueError for a number out of its range."""
+    for name, value in options.items():
+        if name in ("nesterov", "centered"):
+            require(isinstance(value, bool), f"{name} must be True or False, not {value!r}")
+            continue
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        require(number, f"{name} must be a number, not {value!r} of {type(value).__name__}")
+        limit = 1 if name in ("alpha", "betas[0]", "betas[1]") else inf
+        wanted = f"{name} must be 0 or more and below {limit}, not {value}"
+        require(0 <= value < limit, wanted, ValueError)

@@ -19,6 +19,7 @@ STEPS = 1000 * 1000 * 2.0**-53
 # times by 2^-53. What was planted in one, 1e-13, grew at most 1.5 times in the later ones.
 LOOP = 100 * 100 * 1.5 * 2.0**-53
 
+TWICE = "share memory, which each step would change twice: give it once"
 EACH = pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
 OF_ADAM = dict(betas=[(0.9, 0.999), (0.0, 0.5)], eps=[1e-8, 0.1], weight_decay=[0, 0.1])
 OPTIONS = {
@@ -88,6 +89,49 @@ def test_float32_stays_float32_also_where_the_gradient_is_the_parameter_itself(n
     np.testing.assert_allclose(ours, exact, rtol=30 * 2.0**-24)
 
 
+@EACH
+def test_options_changed_between_steps_do_what_torchs_do(name):
+    theirs = torch.tensor(ours := np.array([1.0, -2.0, 3.0]), requires_grad=True)
+    choices = OPTIONS[name] | dict(lr=[0.05, 0.01])
+    options = {key: choice[-1] for key, choice in choices.items()}  # with momentum and centered
+    optimizer = getattr(optimizers, name)([ours], **options)
+    reference = getattr(torch.optim, name)([theirs], **options)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        grad = rng.normal(size=3)
+        theirs.grad = torch.tensor(grad)
+        optimizer.step([grad])
+        reference.step()
+        np.testing.assert_allclose(ours, theirs.detach(), rtol=0, atol=STEPS, err_msg=str(options))
+        options = {key: choice[rng.integers(2)] for key, choice in choices.items()}
+        vars(optimizer).update(options)
+        reference.param_groups[0].update(options)
+
+
+def test_a_momentum_that_comes_in_later_starts_from_nothing():
+    """SGD's as in torch, where RMSprop would raise KeyError."""
+    theirs = torch.tensor(ours := np.ones(1), requires_grad=True)
+    optimizer, reference = optimizers.SGD([ours], lr=0.1), torch.optim.SGD([theirs], lr=0.1)
+    late = optimizers.RMSprop([of_late := np.ones(1)], lr=0.1, alpha=0.0, eps=0.0)
+    for momentum, place in ((0, 0.9), (0.9, 0.8), (0.9, 0.61)):
+        optimizer.momentum = late.momentum = reference.param_groups[0]["momentum"] = momentum
+        theirs.grad = torch.ones_like(theirs)
+        optimizer.step([np.ones(1)]), late.step([np.ones(1)]), reference.step()
+        for param in (ours, of_late, theirs.detach()):
+            np.testing.assert_allclose(param, place, rtol=0, atol=STEPS)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("float32", 0), ("float64", 7)])
+def test_centered_rmsprop_becomes_nan_as_its_docstring_says(dtype, count):
+    params, grads = np.zeros(40, dtype), (np.arange(1, 41) / 40).astype(dtype)
+    optimizer = optimizers.RMSprop([params], centered=True)
+    with np.errstate(invalid="ignore"):
+        for step in range(1, 3400):
+            optimizer.step([grads])
+            assert step >= 3212 or np.isfinite(params).all()
+    assert np.isnan(params).sum() == count
+
+
 def refused(error, message, function, *arguments, **options):
     with pytest.raises(error) as raised:
         function(*arguments, **options)
@@ -96,16 +140,24 @@ def refused(error, message, function, *arguments, **options):
 
 @EACH
 def test_each_bad_argument_is_named(name):
-    make, good = getattr(optimizers, name), [np.ones(2)]
-    refused(TypeError, "params must be a list of arrays, not NoneType", make, None)
-    refused(TypeError, "params must be a list of arrays, not ndarray", make, np.ones((2, 2)))
-    refused(ValueError, "params is empty: give at least one array to optimize", make, [])
-    refused(TypeError, "params[0] must be an array, not list", make, [[1.0, 2.0]])
-    refused(TypeError, "params[1] must be an array, not float", make, [np.ones(2), 1.0])
-    for dtype in ("int32", "float16"):
-        message = f"params[0] must hold float32 or float64, not {dtype}"
-        refused(TypeError, message, make, [np.ones(2, dtype)])
-    refused(ValueError, "params[0] is read-only: give a copy", make, [np.broadcast_to(1.0, 2)])
+    make, good, one = getattr(optimizers, name), [np.ones(2)], np.ones(6)
+    table = np.ones((2, 3))
+    for error, message, params in (
+        (TypeError, "params must be a list of arrays, not NoneType", None),
+        (TypeError, "params must be a list of arrays, not ndarray", table),
+        (ValueError, "params is empty: give at least one array to optimize", []),
+        (TypeError, "params[0] must be a plain array, not list", [[1.0, 2.0]]),
+        (TypeError, "params[1] must be a plain array, not float64", [one, one.sum()]),
+        (TypeError, "params[0] must be a plain array, not MaskedArray", [np.ma.array(one)]),
+        (TypeError, "params[0] must hold float32 or float64, not int64", [one.astype("int64")]),
+        (TypeError, "params[0] must hold float32 or float64, not float16", [one.astype("f2")]),
+        (ValueError, "params[0] is read-only: give a copy", [np.broadcast_to(1.0, 2)]),
+        (ValueError, f"params[0] and params[1] {TWICE}", [one, one]),
+        (ValueError, f"params[0] and params[2] {TWICE}", [one[:4], table, one[3:]]),
+        (ValueError, f"params[1] and params[2] {TWICE}", [one[::2], one[1::2], one[3::3]]),
+    ):
+        refused(error, message, make, params)
+    make([one[::2], one[1::2], *table, *np.ones((3, 2)).T])  # no two of these share an element
     defaults = {key: one.default for key, one in inspect.signature(make).parameters.items()}
     for option in [key for key, default in defaults.items() if isinstance(default, bool)]:
         for flag in (1, "no", None):
@@ -115,7 +167,7 @@ def test_each_bad_argument_is_named(name):
         for no_number in ("0.1", None, True):
             message = f"{option} must be a number, not {no_number!r} of {type(no_number).__name__}"
             refused(TypeError, message, make, good, **{option: no_number})
-        limit = "below 1" if option == "alpha" else "finite"
+        limit = "below 1" if option == "alpha" else "below inf"
         for number in (-0.1, float("nan"), float("inf")) + ((1,) if option == "alpha" else ()):
             message = f"{option} must be 0 or more and {limit}, not {number}"
             refused(ValueError, message, make, good, **{option: number})
@@ -142,21 +194,26 @@ def test_nesterov_needs_a_momentum_and_no_dampening():
 
 @EACH
 def test_bad_gradients_are_named_before_anything_changes(name):
-    params, fresh = ([np.ones((2, 1)), np.ones(3)] for _ in range(2))
+    params, fresh = ([np.ones((2, 1)), np.ones(())] for _ in range(2))
     optimizer, other = (getattr(optimizers, name)(arrays) for arrays in (params, fresh))
-    good, short = np.ones((2, 1)), np.ones(2)
+    good, one, F4 = np.ones((2, 1)), np.float64(1), np.float32(1)
     for error, message, grads in (
         (TypeError, "grads must be a list of arrays, not float", 1.0),
         (ValueError, "1 grads for 2 params: each needs one", [good]),
         (ValueError, "3 grads for 2 params: each needs one", [good] * 3),
-        (TypeError, "grads[1] must be an array, not list", [good, [1.0] * 3]),
-        (ValueError, "grads[1] has shape (2,), but params[1] (3,)", [good, short]),
-        (TypeError, "grads[0] holds float32, but params[0] float64", [good.astype("f4"), short]),
+        (TypeError, "grads[1] must be a plain array, not list", [good, [1.0] * 3]),
+        (TypeError, "grads[0] must be a plain array, not matrix", [good.view(np.matrix), one]),
+        (
+            ValueError,
+            "grads[0] is ((1, 2), 'float64'), but params[0] ((2, 1), 'float64')",
+            [good.T, one],
+        ),
+        (ValueError, "grads[1] is ((), 'float32'), but params[1] ((), 'float64')", [good, F4]),
     ):
         refused(error, message, optimizer.step, grads)
         assert all((param == 1).all() for param in params)
-    for one in (optimizer, other):  # the buffers and the count of steps are as they were, too
-        one.step([good, np.ones(3)])
+    for one_of in (optimizer, other):  # the averages and the count of steps are as they were, too
+        one_of.step([good, one])
     np.testing.assert_array_equal(np.concatenate(params, None), np.concatenate(fresh, None))
 
 
