@@ -7,14 +7,16 @@ The tutorial saves a state_dict with one line and loads it with one. Four things
     the file was damaged, in one bit or more  torch.load doesn't look at the checksums in the file
     the file is of another model, or has nan  load_state_dict says so for names and shapes only
 
-The file is a zip archive with a CRC-32 checksum for each record. CRC-32 sees every flipped bit and
+The file is a zip archive with a CRC-32 checksum for each record, which sees every flipped bit and
 every damaged stretch of up to 32 bits; other damage passes once in four billion times. Files from
-before PyTorch 1.6 are no zip archives and hold no checksums, so `load_model` refuses them. Load
-such a file with torch.load(path, weights_only=True), look at the numbers, and save it anew.
+before PyTorch 1.6 are no zip archives and hold no checksums, so that `load_model` refuses them:
+load such a file with torch.load(path, weights_only=True), look at the numbers, and save it anew.
 """
 
 import os
 import shutil
+from collections import Counter
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -27,18 +29,23 @@ def save_model(model, path):
     """Save the model's state_dict to `path`, and make the folder if need be.
 
     At any moment `path` is the old file or the new one, whole: the bytes go to a hidden file beside
-    it, which takes the name in one step once it is complete. A symbolic link stays one: the file it
-    leads to is replaced. A replaced file's permissions stay. A process that is killed can leave the
-    hidden file behind; its name is a dot, 32 hex digits and .tmp.
+    it, which takes the name in one step once it is complete. A symbolic link stays one, because the
+    file it leads to is replaced, and a replaced file's permissions stay. A process that is killed
+    can leave the hidden file behind; its name is a dot, 32 hex digits and .tmp.
 
-    The optimizer's state (momentum, Adam's averages) is not in it: a training that goes on from the
-    file starts those anew, and takes other steps than one that was never interrupted.
+    Tied weights are saved once. Of a parameter that is a slice of a larger tensor the slice alone
+    is saved, where torch.save writes the larger tensor. The optimizer's state (momentum, Adam's
+    averages) is not in the file: a training that goes on from it starts those anew, and takes other
+    steps than one that was never interrupted.
 
-    Raises ValueError if a parameter is not finite. Raises OSError if the file can't be written, on
-    Windows also while another program has it open. In both cases the old file remains.
+    Raises ValueError if a parameter is not finite or can't be checked for that (float8, quantized);
+    a buffer may hold inf or nan, as a causal mask and an observer's minimum do. Raises OSError if
+    the file can't be written, on Windows also while another program has it open. In both cases the
+    old file remains.
     """
     state_dict = model.state_dict()
-    check_state_dict(state_dict, state_dict, source="the model to save")
+    check_state_dict(state_dict, model, source="the model to save")
+    copy_slices(state_dict)
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     contents = BytesIO()
@@ -62,13 +69,15 @@ def load_model(model, path, device="cpu"):
     The file is checked whole before `model` is touched, which takes three times its size in
     memory. No code from the file is run. A file from a GPU loads where there is none.
 
-    Raises OSError if the file can't be read, ValueError if it is damaged, no checkpoint, or not one
-    of this model, and torch's own error for a device that is not there. A file that holds more, as
-    {"epoch": ..., "model_state_dict": ...} does, is refused: take the state_dict out, save it anew.
+    Raises OSError if the file can't be read, and torch's own error for a device that is not there.
+    Raises ValueError if the file is damaged, no checkpoint, or not one of this model: with other
+    names, shapes or dtypes, with parameters as `save_model` refuses them, or with two values for
+    weights that the model ties. A file that holds more, as {"epoch": ..., "model_state_dict": ...}
+    does, is refused as well: take the state_dict out, save it anew.
     """
     torch.empty(0, device=device)
     state_dict = read_state_dict(path)
-    check_state_dict(state_dict, model.state_dict(), source=path)
+    check_state_dict(state_dict, model, source=path)
     model.load_state_dict(state_dict)
     return model.to(device)
 
@@ -108,8 +117,9 @@ def verified(contents):
     return file
 
 
-def check_state_dict(state_dict, expected, source):
-    """Raise ValueError unless it has the names, shapes and dtypes of `expected`, all finite."""
+def check_state_dict(state_dict, model, source):
+    """Raise ValueError unless `model` can load it without harm; `source` says where it is from."""
+    expected = model.state_dict(keep_vars=True)  # so that a parameter is seen to be one
     must = f"{source} must hold a state_dict alone (dense tensors by name)"
     if not isinstance(state_dict, dict):
         raise ValueError(f"{must}, not an object of type {type(state_dict).__name__}")
@@ -118,23 +128,32 @@ def check_state_dict(state_dict, expected, source):
     ]
     if others:
         raise ValueError(f"{must}, but {shortened(others)}")
-    if found := differences(state_dict, expected):
+    if found := differences(state_dict, expected) or contradictions(state_dict, expected):
         raise ValueError(f"{source} doesn't fit the model: {shortened(found)}")
     for name, tensor in state_dict.items():
-        if tensor.is_meta or not torch.isfinite(tensor).all():
-            raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
+        if isinstance(expected[name], torch.nn.Parameter):
+            try:
+                finite = torch.isfinite(tensor).all()
+            except RuntimeError:
+                raise ValueError(
+                    f"{source} has {name} in {tensor.dtype}, which can't be checked for nan and inf"
+                ) from None
+            if not finite:
+                raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
 
 
 def dense(value):
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided
+    here = isinstance(value, torch.Tensor) and not value.is_meta
+    return here and value.layout == torch.strided
 
 
 def kind(value):
     """Return in words what stands where a dense tensor should."""
     if isinstance(value, dict) and value and all(map(dense, value.values())):
         return "a state_dict"
-    layout = f"{value.layout} " if isinstance(value, torch.Tensor) else ""
-    return f"of type {layout}{type(value).__name__}"
+    if isinstance(value, torch.Tensor):
+        return "a tensor on the device meta" if value.is_meta else f"a {value.layout} tensor"
+    return f"of type {type(value).__name__}"
 
 
 def differences(state_dict, expected):
@@ -151,6 +170,40 @@ def differences(state_dict, expected):
         elif shape_and_dtype != (needed := (tuple(expected[name].shape), expected[name].dtype)):
             lines.append(f"{name} is {shape_and_dtype}, the model needs {needed}")
     return lines
+
+
+def contradictions(state_dict, expected):
+    """Return in words which of the model's tensors share memory, but differ in the state_dict.
+
+    A copy that shares memory as the model does is filled, and must then hold what the file holds.
+    """
+    uses = Counter(map(memory, expected.values()))
+    tied = {name: t.detach() for name, t in expected.items() if uses[memory(t)] > 1}
+    trial = deepcopy({name: tensor for name, tensor in tied.items() if not tensor.is_meta})
+    for name, tensor in trial.items():
+        tensor.copy_(state_dict[name])
+    lines = []
+    for name, tensor in trial.items():
+        found, kept = state_dict[name], tensor.to(state_dict[name].device)
+        if not ((found == kept) | (found != found) & (kept != kept)).all():  # nan is nan here
+            lines.append(f"{name} is tied to another tensor, which has other values in the file")
+    return lines
+
+
+def copy_slices(state_dict):
+    """Replace each tensor whose storage is larger than itself by a copy, tied ones by one copy."""
+    copies = {}
+    for name, tensor in state_dict.items():
+        if tensor.untyped_storage().nbytes() > tensor.numel() * tensor.element_size():
+            place = memory(tensor), tensor.storage_offset(), tensor.shape, tensor.stride()
+            if place not in copies:
+                copies[place] = tensor.clone()
+            state_dict[name] = copies[place]
+
+
+def memory(tensor):
+    """Return the address of the tensor's storage, which is equal for tensors that share it."""
+    return tensor.untyped_storage().data_ptr()
 
 
 def shortened(lines):

@@ -20,6 +20,8 @@ from beyond.checkpoints import load_model, save_model
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and signals as POSIX has them")
 
+ONE = torch.ones(1)
+FLOAT8 = ONE.to(torch.float8_e4m3fn)
 make_model = partial(nn.Linear, 2, 1)
 
 
@@ -50,6 +52,42 @@ def test_a_saved_model_loads_to_the_bit(tmp_path):
         assert os.listdir(path.parent) == ["model.pth"]
 
 
+def test_buffers_come_back_whatever_they_hold(path):
+    for buffer in (torch.tensor([1, -torch.inf, torch.nan]), FLOAT8):
+        model, loaded = make_model(), make_model()
+        model.register_buffer("mask", buffer)
+        loaded.register_buffer("mask", torch.zeros(buffer.shape).to(buffer.dtype))
+        save_model(model, path)
+        load_model(loaded, path)
+        np.testing.assert_array_equal(loaded.mask.float(), buffer.float())
+
+
+def make_tied(tie, rows=50):
+    """Return two layers; the first one's weight is a part of a tensor with so many rows."""
+    model = nn.Sequential(nn.Linear(50, 50), nn.Linear(50, 50))
+    model[0].weight = nn.Parameter(torch.rand(rows, 50)[:50])
+    model[1].weight = tie(model[0].weight)
+    return model
+
+
+def transposed(weight):
+    return nn.Parameter(weight.detach().T)
+
+
+@pytest.mark.parametrize(("tie", "rows"), [(lambda w: w, 5000), (transposed, 50)])
+def test_tied_weights_are_saved_once_and_a_file_with_two_values_is_refused(path, tie, rows):
+    save_model(model := make_tied(tie, rows), path)
+    assert path.stat().st_size < 1.5 * 4 * 50 * 50, "two weights, or the rows around one, are saved"
+    loaded = load_model(make_tied(tie), path)
+    assert state(loaded) == state(model)
+    save_model(make_tied(lambda weight: nn.Parameter(weight + 1)), path)
+    with pytest.raises(
+        ValueError, match="model: 0.weight is tied to another tensor, which has oth"
+    ):
+        load_model(loaded, path)
+    assert state(loaded) == state(model)
+
+
 @posix
 def test_a_replaced_file_keeps_its_permissions_and_its_link(path, whole, tmp_path, monkeypatch):
     (usual := tmp_path / "usual").touch()
@@ -76,9 +114,17 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(path, whole, mon
             patch.setattr(os, step, fail)
             with pytest.raises(OSError, match="it fails"):
                 save_model(make_model(), path)
-    nn.init.constant_((broken := make_model()).bias, float("nan"))
-    with pytest.raises(ValueError, match="the model to save has values of bias that are not fin"):
-        save_model(broken, path)
+    for bias, message in (
+        (torch.tensor([torch.nan]), "the model to save has values of bias that are not finite"),
+        (
+            FLOAT8,
+            "the model to save has bias in torch.float8_e4m3fn, which can't be checked for nan",
+        ),
+        (ONE.to("meta"), "the model to save must .* but 'bias' is a tensor on the device meta"),
+    ):
+        (broken := make_model()).bias = nn.Parameter(bias, requires_grad=False)
+        with pytest.raises(ValueError, match=message):
+            save_model(broken, path)
     assert path.read_bytes() == whole
     assert os.listdir(path.parent) == ["model.pth"]
 
@@ -180,7 +226,7 @@ def test_loading_runs_no_code_from_the_file(path, monkeypatch, tmp_path):
     assert sorted(os.listdir()) == ["model.pth", "trace"]
 
 
-GOOD = {"weight": torch.ones(1, 2), "bias": (ONE := torch.ones(1))}
+GOOD = {"weight": torch.ones(1, 2), "bias": ONE}
 BIAS_OF_2 = r"model: bias is \(\(2,\), torch.float32\), the model needs \(\(1,\), torch.float32\)$"
 
 
@@ -195,14 +241,14 @@ BIAS_OF_2 = r"model: bias is \(\(2,\), torch.float32\), the model needs \(\(1,\)
         (GOOD | {"epoch": 3}, "alone .*, but 'epoch' is of type int$"),
         ({"lr": 0.1, "net": GOOD}, "'lr' is of type float; 'net' is a state_dict$"),
         ({"a": {}, "b": {"c": ONE, "d": 1}}, "'a' is of type dict; 'b' is of type dict$"),
-        ({"weight": ONE.to_sparse()}, "'weight' is of type torch.sparse_coo Tensor$"),
+        ({"weight": ONE.to_sparse()}, "'weight' is a torch.sparse_coo tensor$"),
         ({f"module.{name}": ONE for name in GOOD}, "model: each name begins with 'module.'"),
         ({}, "doesn't fit the model: weight is missing; bias is missing$"),
         (GOOD | dict.fromkeys("abcde", ONE), "e is not in the model$"),
         (GOOD | dict.fromkeys("abcdef", ONE), "e is not in the model; and 1 more$"),
         (GOOD | {"bias": torch.ones(2)}, BIAS_OF_2),
         (GOOD | {"bias": ONE.int()}, r"bias is \(\(1,\), torch.int32\)"),
-        (GOOD | {"bias": ONE.to("meta")}, "values of bias .*not finite"),
+        (GOOD | {"bias": ONE.to("meta")}, "but 'bias' is a tensor on the device meta$"),
         (GOOD | {"weight": torch.tensor([[1, torch.inf]])}, "values of weight .*not finite"),
     ],
 )
