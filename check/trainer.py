@@ -1,0 +1,124 @@
+"""Does your training loop follow torch.optim, on all the published runs?
+
+    python -m check.trainer mine.py
+
+Your file defines train(X, y, weight, bias, *, loss, lr, epochs). X and y are float32 tensors of
+shape (n, 1); weight and bias are the numbers that training begins at; loss is "mae" or "mse". It
+trains y_pred = weight * X + bias on all points in each epoch, and returns a Trajectory. For that,
+note five numbers in each epoch, loss and gradients from before its step, weight and bias after it:
+
+    rows.append((loss.item(), weight.grad.item(), bias.grad.item(), weight.item(), bias.item()))
+
+and end with `return Trajectory(*zip(*rows))`. It comes from manual_grad.trajectory.
+
+Each number is computed again from your own parameters and gradients. A line for each run says that
+all are right, or which is the first that rounding can't explain, and its ratio to the right one.
+The exit status is 0 if all runs are right, 1 if one isn't, 2 if no run can be checked.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT, in_one_line, load, name_factor, refusing
+from manual_grad import program, torch_optim
+from manual_grad.published_runs import published_runs
+from manual_grad.rounding import U, before_each_step, first_fault, in_float64
+from manual_grad.trajectory import Trajectory
+
+
+def as_checked(returned, epochs):
+    """Return a Trajectory with arrays of finite floats, (epochs,). Raise if it can't be one."""
+    if not isinstance(returned, Trajectory):
+        kind = type(returned).__name__
+        raise TypeError(f"train must return a Trajectory of manual_grad.trajectory, not {kind}")
+    columns = {name: np.asarray(values) for name, values in returned._asdict().items()}
+    for name, values in columns.items():
+        if values.shape != (epochs,):
+            wanted = f"({epochs},), one number for each epoch"
+            raise ValueError(f"{name} must have shape {wanted}, not {values.shape}")
+        if values.dtype.kind != "f":
+            raise TypeError(f"{name} must hold floats, not {values.dtype}")
+        finite = np.abs(values.astype(float)) <= np.finfo(np.float32).max
+        if not finite.all():
+            epoch = int(finite.argmin())
+            raise ValueError(f"{name} is {values[epoch]} in epoch {epoch}")
+    return Trajectory(**columns)
+
+
+def check(run, train, file):
+    """Return the status of a reader's trainer in one run, and its reason in words."""
+    data = run._replace(X=run.X.clone(), y=run.y.clone())  # it may write into them
+    try:
+        ours = as_checked(data.train(train), run.epochs)
+    except (Exception, SystemExit) as error:
+        return NOT_CHECKED, in_one_line(file, error)
+    fault = first_fault(run, ours)
+    if fault:
+        start = start_elsewhere(run, ours, fault)
+        return NOT_RIGHT, start or f"{fault}{name_mistake(run, ours, fault)}"
+    equal = np.equal(ours, run.train(torch_optim.train)).all(axis=0).sum()
+    if equal == run.epochs:
+        return RIGHT, f"right: all numbers of all {equal} epochs are torch.optim's to the bit"
+    epochs = f"all numbers of {equal} of {run.epochs} epochs are torch.optim's to the bit"
+    return RIGHT, f"right: {epochs}, and rounding explains the others"
+
+
+def start_elsewhere(run, ours, fault):
+    """Return in words where a run begins if that isn't the given start, else "".
+
+    The first step taken back leads there. It is believed if loss and gradients of epoch 0 are those
+    of that place, with room for what the step has rounded.
+    """
+    if fault.epoch > 0 or fault.column in ("weight", "bias"):
+        return ""
+    weight = ours.weight[0] + run.lr * ours.weight_grad[0]
+    bias = ours.bias[0] + run.lr * ours.bias_grad[0]
+    there = in_float64(run._replace(weight=weight, bias=bias), Trajectory(*(c[:1] for c in ours)))
+    for name, (value, bound) in there.items():
+        if abs(getattr(ours, name)[0] - value[0]) > 4 * bound[0]:
+            return ""
+    begins = f"it begins at weight {weight:.6g}, bias {bias:.6g}"
+    rest = run._replace(weight=ours.weight[0], bias=ours.bias[0])
+    later = first_fault(rest, Trajectory(*(column[1:] for column in ours)))
+    later = f"Then: {later._replace(epoch=later.epoch + 1)}" if later else "From there it is right"
+    return f"{begins}, not at the given {run.weight:.6g}, {run.bias:.6g}. {later}"
+
+
+def name_mistake(run, ours, fault):
+    """Return in words what makes the right numbers of the fault's column all of ours, or ""."""
+    recorded, right = getattr(ours, fault.column), in_float64(run, ours)
+    if fault.column in right:
+        right, room = right[fault.column]
+        total = np.cumsum(right)
+        if np.all(np.abs(recorded - total) <= np.cumsum(room + U * np.abs(total))):
+            return ". It is the sum of all epochs so far: zero the gradients in each epoch"
+    else:
+        if fault.ratio == 0:
+            return ". It is noted before the step, or no step was taken"
+        right, room = -run.lr * getattr(ours, f"{fault.column}_grad"), 3 * U * np.abs(recorded)
+        recorded = recorded - before_each_step(run, ours)[fault.column]
+    words = name_factor(recorded, right, room, len(run.X))
+    return f". In every epoch {words}" if words else ""
+
+
+def main(file):
+    """Check the reader's trainer in each run, and end with the exit status."""
+    with refusing(file):
+        train = load(file, "train").train
+    answers = {name: check(run, train, file) for name, run in published_runs().items()}
+    statuses = {status for status, _ in answers.values()}
+    if statuses == {NOT_CHECKED}:
+        print(answers["section 3"][1], file=sys.stderr)
+        sys.exit(NOT_CHECKED)
+    for name, (_, words) in answers.items():
+        print(f"{name}: {words}")
+    sys.exit(RIGHT if statuses == {RIGHT} else NOT_RIGHT)
+
+
+if __name__ == "__main__":
+    program.run(main, __doc__, [("file", dict(help="your file"))])

@@ -1,0 +1,130 @@
+"""What rounding can do to a run: to its losses and gradients, and to its steps.
+
+A Trajectory records where each epoch stood and what it found there. Each number can therefore be
+computed again from those that it was made of, without a second run:
+
+- Losses and gradients are computed again in float64, at the run's own parameters. A trainer in
+  float32 may be off by as many roundings as it does operations, in whatever order it adds up a
+  mean, and the most that they can come to stands beside each number.
+- Steps are computed again to the bit, because theta - lr * grad can be rounded in two ways only.
+  `theta -= lr * grad` rounds the product and then the difference. torch.optim.SGD takes the step of
+  torch.add(theta, grad, alpha=-lr), a fused multiply-add on most CPUs, which rounds once.
+
+What none of this explains is a Fault. Two runs without one differ by rounding alone.
+
+Source: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapters 2 to 4.
+"""
+
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+U = 2.0**-24  # one float32 rounding changes a number by at most this share of it
+
+
+class Fault(NamedTuple):
+    """A recorded number that rounding can't explain, and what it should be.
+
+    `ratio` is recorded to right; of a weight or a bias, the recorded step to the right step. It is
+    inf where the right one is 0.
+    """
+
+    epoch: int
+    column: str
+    recorded: float
+    right: float
+    ratio: float
+
+    def __str__(self):
+        ratio = "ratio of the steps" if self.column in ("weight", "bias") else "ratio"
+        number = f"epoch {self.epoch}, {self.column} is {self.recorded:.9g}"
+        return f"{number}, should be {self.right:.9g}, {ratio} {self.ratio:.7g}"
+
+
+def before_each_step(run, trajectory):
+    """Return {"weight": ..., "bias": ...} before the step of each epoch: float64, (epochs,)."""
+    starts = {"weight": run.weight, "bias": run.bias}
+    return {
+        name: np.array([start, *getattr(trajectory, name)][:-1], np.float64)
+        for name, start in starts.items()
+    }
+
+
+def roundings(k):
+    """Return the largest change by k roundings, one after the other, as a share of a number."""
+    return k * U / (1 - k * U)
+
+
+def in_float64(run, trajectory):
+    """Return {name: (value in float64, error bound of float32)} for loss and both gradients.
+
+    Both have shape (epochs,). The loss is "mae" or "mse", as in all published runs.
+    """
+    X, y = (np.asarray(values, np.float64).ravel() for values in (run.X, run.y))
+    weight, bias = (theta[:, None] for theta in before_each_step(run, trajectory).values())
+    y_pred = weight * X + bias
+    residual = y_pred - y
+    # Product, sum and difference are each rounded, in proportion to their own size. A later
+    # rounding also scales the earlier errors, so that the factor is a little more than U.
+    error = roundings(3) / 3 * (np.abs(weight * X) + np.abs(y_pred) + np.abs(residual))
+    if run.loss == "mae":
+        losses, losses_error = np.abs(residual), error
+        sign_known = np.abs(residual) > error  # elsewhere float32 may take any slope from -1 to 1
+        slope, slope_error = np.where(sign_known, np.sign(residual), 0), ~sign_known
+    elif run.loss == "mse":
+        losses, losses_error = residual**2, (2 * np.abs(residual) + error) * error
+        slope, slope_error = 2 * residual, 2 * error
+    else:
+        raise ValueError(f"the loss of the run must be 'mae' or 'mse', not {run.loss!r}")
+    terms = {
+        "loss": (losses, losses_error),
+        "weight_grad": (slope * X, slope_error * np.abs(X)),
+        "bias_grad": (slope, slope_error),
+    }
+    # A mean has n - 1 additions, in any order. Up to 3 more roundings make its term, the division
+    # by n among them: 2 / n, times r, times x. The last one stands for float64's own, far smaller.
+    k = len(X) - 1 + 3 + 1
+    return {
+        name: (term.mean(axis=1), (error + roundings(k) * (np.abs(term) + error)).mean(axis=1))
+        for name, (term, error) in terms.items()
+    }
+
+
+def steps(theta, grad, lr):
+    """Return theta - lr * grad rounded in every way, float64 of shape (4, epochs).
+
+    The ways are two roundings and torch.add, first in float64, for a trainer that computes in it,
+    and then in float32. All arguments but `lr` have shape (epochs,).
+    """
+    ways = []
+    for dtype in (np.float64, np.float32):
+        theta, grad = np.asarray(theta, dtype), np.asarray(grad, dtype)
+        by_torch = torch.add(torch.from_numpy(theta), torch.from_numpy(grad), alpha=-lr)
+        ways += [theta - dtype(lr) * grad, by_torch.numpy()]
+    return np.array(ways, np.float64)
+
+
+def first_fault(run, trajectory):
+    """Return the first Fault of a Trajectory of this run, or None if rounding explains it all.
+
+    Within an epoch the loss is looked at first, then the gradients, then the parameters: a step is
+    computed from the recorded gradient, right or not.
+    """
+    before, right = before_each_step(run, trajectory), in_float64(run, trajectory)
+    faults = []
+    for name, recorded in trajectory._asdict().items():
+        start = before.get(name, np.zeros(len(recorded)))
+        if name in before:
+            ways = steps(start, getattr(trajectory, f"{name}_grad"), run.lr)
+            wrong, should_be = (recorded != ways).all(axis=0), ways[0]
+        else:
+            should_be, bound = right[name]
+            wrong = ~(np.abs(recorded - should_be) <= bound)  # nan is wrong too
+        if wrong.any():
+            at = int(wrong.argmax())
+            step, right_step = recorded[at] - start[at], should_be[at] - start[at]
+            ratio = float(step / right_step) + 0.0 if right_step else inf  # and never -0.0
+            faults.append(Fault(at, name, float(recorded[at]), float(should_be[at]), ratio))
+    return min(faults, key=lambda fault: fault.epoch, default=None)

@@ -1,0 +1,146 @@
+"""rounding: whatever float32 rounds is explained, and a wrong number is named with its ratio."""
+
+from math import inf
+
+import numpy as np
+import pytest
+import torch
+
+from manual_grad.published_runs import published_runs
+from manual_grad.rounding import before_each_step, first_fault, in_float64, steps
+from manual_grad.trajectory import as_trajectory
+
+RUNS = published_runs()
+
+# A right gradient or loss is itself off float64 by float32's roundings. In epoch 0 of each run that
+# is less than this share of it.
+ROUNDING = 1e-5
+
+
+def add_one_by_one(terms):
+    return np.cumsum(terms)[-1]
+
+
+ORDERS = [
+    add_one_by_one,
+    lambda terms: add_one_by_one(terms[::-1]),
+    lambda terms: add_one_by_one([add_one_by_one(terms[i::4]) for i in range(4)]),
+    lambda terms: terms.astype(np.float64).sum().astype(terms.dtype),
+]
+STEPS = [
+    lambda theta, grad, lr: theta - theta.dtype.type(lr) * grad,
+    lambda theta, grad, lr: torch.add(*map(torch.from_numpy, (theta, grad)), alpha=-lr).numpy(),
+]
+
+
+def train_by(add, step, dtype):
+    """Return a trainer that adds up and steps so; its bits are the same on every machine."""
+
+    def train(X, y, weight, bias, *, loss, lr, epochs):
+        X, y = (np.asarray(values, dtype).ravel() for values in (X, y))
+        theta, rows, n = dtype([weight, bias]), [], dtype(len(X))
+        for _ in range(epochs):
+            residual = theta[0] * X + theta[1] - y
+            losses = np.abs(residual) if loss == "mae" else residual * residual
+            slope = np.sign(residual) / n if loss == "mae" else dtype(2) / n * residual
+            grad = np.stack([add(slope * X), add(slope)])
+            theta = step(theta, grad, lr)
+            rows.append((add(losses) / n, *grad, *theta))
+        return as_trajectory(rows, dtype)
+
+    return train
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_order_of_a_sum_and_any_rounding_of_a_step_is_explained(dtype):
+    for run in RUNS.values():
+        for order in ORDERS:
+            for step in STEPS:
+                trajectory = run._replace(epochs=100).train(train_by(order, step, dtype))
+                assert first_fault(run, trajectory) is None
+
+
+def test_each_step_of_torch_optim_is_that_of_torch_add_to_the_bit(reference):
+    for name, run in RUNS.items():
+        run_by_torch = reference[name]
+        assert first_fault(run, run_by_torch) is None
+        for parameter, before in before_each_step(run, run_by_torch).items():
+            gradient = getattr(run_by_torch, f"{parameter}_grad")
+            *_, by_torch_add = steps(before, gradient, run.lr)
+            np.testing.assert_array_equal(by_torch_add, getattr(run_by_torch, parameter))
+
+
+PLANTED = [  # the column, and the wrong number
+    ("loss", lambda x: 7 * x),
+    ("loss", lambda x: x * np.float32(1 + 1e-5)),
+    ("loss", lambda x: x * np.float32("nan")),
+    ("weight_grad", lambda x: 17 * x),
+    ("weight_grad", lambda x: x * np.float32(1.0001)),
+    ("bias_grad", lambda x: -x),
+    ("weight", lambda x: x + 100),
+    ("weight", lambda x: x + np.float32(1e-6)),
+    ("bias", lambda x: x + np.float32(1e-6)),
+]
+
+
+def test_a_wrong_number_is_named_with_its_ratio(reference):
+    for name, run in RUNS.items():
+        good = reference[name]
+        for column, change in PLANTED:
+            wrong = good._replace(**{column: change(getattr(good, column))})
+            recorded, right = (float(getattr(t, column)[0]) for t in (wrong, good))
+            start = {"weight": run.weight, "bias": run.bias}.get(column, 0)
+            fault = first_fault(run, wrong)
+            assert fault[:3] == pytest.approx((0, column, recorded), nan_ok=True)
+            assert fault.right == pytest.approx(right, rel=ROUNDING)
+            ratio = (recorded - start) / (right - start)
+            assert fault.ratio == pytest.approx(ratio, rel=ROUNDING, nan_ok=True)
+        for column in good._fields:
+            numbers, late = getattr(good, column).copy(), run.epochs * 2 // 5
+            numbers[late] += np.float32(0.01)
+            fault = first_fault(run, good._replace(**{column: numbers}))
+            assert (fault.epoch, fault.column) == (late, column)
+
+
+def test_a_fault_in_words(reference):
+    run, good = RUNS["section 3"], reference["section 3"]
+    loss = first_fault(run, good._replace(loss=np.ones(run.epochs)))
+    right = f"should be {loss.right:.9g}, ratio {1 / loss.right:.7g}"
+    assert str(loss) == f"epoch 0, loss is 1, {right}"
+    still = first_fault(run, good._replace(bias=np.full_like(good.bias, run.bias)))
+    words = "epoch 0, bias is 0.128809407, should be 0.138809407, ratio of the steps 0"
+    assert str(still) == words
+    moved = first_fault(run._replace(lr=0.0), good)  # a step, where no step is right
+    assert (moved.epoch, moved.column, moved.ratio) == (0, "weight", inf)
+
+
+def test_a_float64_trainer_is_held_to_float64():
+    run = RUNS["pipeline, custom"]
+    good = run.train(train_by(add_one_by_one, STEPS[0], np.float64))
+    assert first_fault(run, good._replace(bias=good.bias + 1e-12)).column == "bias"
+
+
+def test_how_far_rounding_may_lead(reference):
+    run, good = RUNS["section 3"], reference["section 3"]
+    right = in_float64(run, good)
+    k = 40 - 1 + 3 + 1  # all signs are the same in epoch 0: 40 terms that are -1 to the bit
+    assert right["bias_grad"][1][0] == pytest.approx(k * 2.0**-24 / (1 - k * 2.0**-24), rel=1e-12)
+    for name, trajectory in reference.items():
+        for value, bound in in_float64(RUNS[name], trajectory).values():
+            assert bound[0] < ROUNDING * abs(value[0])  # a wider one would let wrong numbers pass
+    # A sign that is known may not flip: here that of the smallest x but 0.
+    flipped = good._replace(weight_grad=good.weight_grad + np.float32(2 * 0.02 / 40))
+    assert first_fault(run, flipped)[:2] == (0, "weight_grad")
+    with pytest.raises(ValueError, match="must be 'mae' or 'mse', not 'bce'"):
+        first_fault(run._replace(loss="bce"), good)
+
+
+def test_where_rounding_decides_a_sign_every_slope_is_allowed_and_no_more():
+    """At the true parameters all residuals are 0 but for rounding."""
+    run = RUNS["section 3"]._replace(weight=0.7, bias=0.3, epochs=1)
+    one = run.train(train_by(add_one_by_one, STEPS[0], np.float32))
+    X = run.X.numpy().astype(np.float64)
+    for column, factor in (("weight_grad", X), ("bias_grad", np.ones_like(X))):
+        value, bound = in_float64(run, one)[column]
+        for slope in (1, -1):
+            assert abs(slope * factor.mean() - value[0]) <= bound[0] < 1.001 * factor.mean()
