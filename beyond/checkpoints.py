@@ -119,7 +119,7 @@ def verified(contents):
 
 def check_state_dict(state_dict, model, source):
     """Raise ValueError unless `model` can load it without harm; `source` says where it is from."""
-    expected = model.state_dict(keep_vars=True)  # so that a parameter is seen to be one
+    expected, buffers = model.state_dict(), dict(model.named_buffers(remove_duplicate=False))
     must = f"{source} must hold a state_dict alone (dense tensors by name)"
     if not isinstance(state_dict, dict):
         raise ValueError(f"{must}, not an object of type {type(state_dict).__name__}")
@@ -131,15 +131,17 @@ def check_state_dict(state_dict, model, source):
     if found := differences(state_dict, expected) or contradictions(state_dict, expected):
         raise ValueError(f"{source} doesn't fit the model: {shortened(found)}")
     for name, tensor in state_dict.items():
-        if isinstance(expected[name], torch.nn.Parameter):
-            try:
-                finite = torch.isfinite(tensor).all()
-            except RuntimeError:
-                raise ValueError(
-                    f"{source} has {name} in {tensor.dtype}, which can't be checked for nan and inf"
-                ) from None
-            if not finite:
-                raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
+        if name in buffers:
+            continue
+        try:
+            finite = torch.isfinite(tensor).all()
+        except RuntimeError:
+            held = f"{name} in {tensor.dtype}"
+            raise ValueError(
+                f"{source} has {held}, which can't be checked for nan or inf"
+            ) from None
+        if not finite:
+            raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
 
 
 def dense(value):
@@ -178,7 +180,7 @@ def contradictions(state_dict, expected):
     A copy that shares memory as the model does is filled, and must then hold what the file holds.
     """
     uses = Counter(map(memory, expected.values()))
-    tied = {name: t.detach() for name, t in expected.items() if uses[memory(t)] > 1}
+    tied = {name: tensor for name, tensor in expected.items() if uses[memory(tensor)] > 1}
     trial = deepcopy({name: tensor for name, tensor in tied.items() if not tensor.is_meta})
     for name, tensor in trial.items():
         tensor.copy_(state_dict[name])

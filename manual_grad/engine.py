@@ -12,13 +12,13 @@ used more than once, its gradients add up.
     >>> weight.grad  # by hand: 2/n sum_i (weight * x_i - y_i) x_i = -1.5 * 1 - 3.0 * 2
     array(-7.5)
 
-As in torch, only leaves (tensors made by the caller) keep a `grad`. It accumulates until you reset
-it to None. |x| and relu(x) have gradient 0 at 0. Elements that tie for the maximum share its
-gradient evenly, as in torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array, and
-dtypes promote (Python numbers don't: float32 stays float32).
+As in torch, only leaves (tensors made by the caller) keep a `grad`, which accumulates until you
+reset it to None. |x| and relu(x) have gradient 0 at 0, and elements that tie for the maximum share
+its gradient evenly, as in torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array,
+and dtypes promote, but for Python's numbers, so that float32 stays float32.
 
-`backward` frees the graph, so each backward needs a forward pass of its own. A change of `x.data`
-between the two goes unnoticed, here as in torch, and the gradient is wrong. Change it afterwards.
+Each backward needs a forward pass of its own, because it frees the graph. Change `x.data` after it
+and not between the two: that goes unnoticed, here as in torch, and makes the gradient wrong.
 """
 
 from heapq import heappop, heappush
@@ -92,13 +92,14 @@ class Tensor:
     """A NumPy array that can be differentiated.
 
     `data` and `grad` are arrays of one shape and dtype; `grad` is None before the first backward.
-    TypeError is raised for anything but a plain array of real numbers, and for float16, because
-    NumPy adds up in it: the sum of 3,000 rows of ones is 2,048. RuntimeError is raised where other
-    than floats shall require a gradient, or new `data` has not the shape and dtype of the old.
+    Raises TypeError for anything but a plain array of real numbers, and for float16, in which NumPy
+    adds up so coarsely that the columns of np.ones((3000, 2)) sum to 2,048. Raises RuntimeError
+    where a tensor that holds no floats is to require a gradient, and where new `data` differs from
+    the old in shape or dtype.
 
     NumPy's functions, comparisons and truth values raise TypeError, because they would leave the
     graph. Where a tensor that requires a gradient becomes a Python number, as in float(x), in
-    math.exp(x) and where it is assigned to an element of an array, a UserWarning says so.
+    math.exp(x) and on assignment to an element of an array, a UserWarning says so.
     """
 
     __slots__ = ("_age", "_data", "_inputs", "_requires_grad", "grad")
@@ -156,8 +157,8 @@ class Tensor:
         gradients, waiting = {self: np.asarray(gradient, self.dtype)}, [(-self._age, self)]
         leaves = []
         while waiting:
-            # A tensor is created after its inputs. So the youngest waiting tensor has its complete
-            # gradient: everything made from it is younger and has been processed.
+            # The youngest waiting tensor has its complete gradient, because whatever was made from
+            # it is younger still, and has been processed.
             _, tensor = heappop(waiting)
             gradient = gradients.pop(tensor)
             if tensor._inputs is None:
@@ -294,7 +295,7 @@ class Tensor:
 
     def __reduce__(self):  # what copy.deepcopy and pickle call
         if self._inputs != []:
-            raise RuntimeError("only leaves can be copied: a copied graph would have other leaves")
+            raise RuntimeError("only leaves can be copied: a copied graph has other leaves")
         return Tensor, (self.data, self.requires_grad), (None, {"grad": self.grad})
 
     __array_priority__ = 1000  # array * tensor: NumPy leaves it to Tensor.__rmul__, as torch's

@@ -1,9 +1,9 @@
 """SGD, RMSprop, Adam and AdamW by hand, in NumPy.
 
 Each holds a list of float32 or float64 arrays, `params`, no two of which may share memory, because
-such elements would be moved twice in a step. `step(grads)` takes one gradient for each array, of
-its shape and dtype, and updates the arrays in place. Argument names and defaults are torch.optim's.
-Left out are amsgrad, maximize, and what only makes torch faster.
+a step would change that twice. `step(grads)` takes one gradient for each array, of its shape and
+dtype, and updates the arrays in place. Argument names and defaults are torch.optim's. Left out are
+amsgrad, maximize, and what only makes torch faster.
 
 Bad arguments raise TypeError or ValueError before any parameter changes. Numbers must be finite and
 not negative, and alpha and the betas below 1. torch lets through some that are refused here: inf, a
