@@ -154,8 +154,7 @@ def points(n, limits, labels):
         "signs": np.resize([-1.0, 1.0], (n, 1)),
         "onehot": np.eye(n)[:, 3:4],
     }[labels]
-    if labels != "real":
-        y_pred[:2] = np.clip(y[:2], *limits)
+    y_pred[:2] = np.clip(y[:2], *limits)
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
 
@@ -202,15 +201,17 @@ def print_farthest(row, column, limits, verdict):
         print(f"At all points of this kind {factor}.")
 
 
-def print_right(right, rows):
+def print_right(right, rows, columns):
     """Print for which kinds, pairs (row, column), a gradient is RIGHT, and how to choose one."""
-    names = ", ".join(f"{row} with {LABELS[column]}" for row, column in right)
-    (low, high), column = rows[right[0][0]], right[0][1]
-    text = (
-        f"RIGHT for {names}. If the loss is made for one of these alone, choose it, such as "
-        f"--predictions {low:g} {high:g} --labels {column}"
-    )
-    print("\n" + textwrap.fill(text, 100, break_on_hyphens=False))
+    fitting = {row: [column for column in columns if (row, column) in right] for row in rows}
+    names = [
+        f"{row} ({', '.join(LABELS[key] for key in fit)})" for row, fit in fitting.items() if fit
+    ]
+    row, column = right[0]
+    choice = "--predictions {:g} {:g}".format(*rows[row])
+    choice += "" if fitting[row] == columns else f" --labels {column}"
+    text = f"RIGHT for {', '.join(names)}. If the loss is made for one of these alone, choose it"
+    print("\n" + textwrap.fill(f"{text}, such as {choice}", 100, break_on_hyphens=False))
 
 
 def is_right_swapped(loss, gradient, rows, columns):
@@ -235,7 +236,7 @@ def report(loss, gradient, rows, columns):
     if right and not wrong:
         return reader.RIGHT
     if right:
-        print_right(right, rows)
+        print_right(right, rows, columns)
     elif is_right_swapped(loss, gradient, rows, columns):
         print("\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.")
     elif not wrong:

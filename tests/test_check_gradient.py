@@ -145,11 +145,16 @@ def test_each_kind_of_points_gets_its_answer(reported):
 
 
 def test_kinds_that_are_right_are_named_and_the_way_to_choose_one(reported):
-    text = reported(*over_n("(p.clip(0, 1) - y) ** 2", "2 * (p - y**2)"))[2]
-    assert text.split("\n\n")[1] == (
-        "RIGHT for probabilities with 0 or 1, probabilities with one-hot. If the loss is made for "
-        "one of\nthese alone, choose it, such as --predictions 0.05 0.95 --labels 01"
-    )
+    for wrong, words in (
+        ("2 * (p - y**2)", "probabilities (0 or 1, one-hot)"),
+        ("2 * (p.clip(0, 1) - y)", "probabilities (real, 0 or 1, -1 or 1, one-hot)"),
+    ):
+        text = reported(*over_n("(p.clip(0, 1) - y) ** 2", wrong))[2].replace("\n", " ")
+        told = (
+            f" RIGHT for {words}. If the loss is made for one of these alone, choose it, such as "
+        )
+        choice = "--predictions 0.05 0.95" + " --labels 01" * ("real" not in words)
+        assert f"{told}{choice}  WRONG" in text
 
 
 def test_arguments_are_told_by_their_order_alone_and_swapped_ones_are_noticed(reported):
@@ -276,7 +281,7 @@ def test_what_cant_be_checked_is_refused():
 
 
 def test_the_points_lie_in_their_range_and_a_step_away_is_exact():
-    for limits, column in itertools.product(PREDICTIONS.values(), LABELS):
+    for limits, column in itertools.product([*PREDICTIONS.values(), (0, 1)], LABELS):
         y_pred, y = points(12, limits, column)
         assert y_pred.shape == y.shape == (12, 1)
         assert (np.append(y_pred, y) * 2**20 % 1 == 0).all()
