@@ -333,7 +333,11 @@ FILES = [  # the source, the exit status, what is printed, to stderr if the stat
     ("x = (", 2, "SyntaxError: "),
     ("def loss(y_pred, y): return 1", 2, "it must define the function gradient"),
     (MINE.format("None", SIGN), 2, "ValueError: loss returns None, but must return one number"),
-    (MINE.format("y_pred.mean() ** 0.5", "None"), 2, "ValueError: gradient returns None, but must"),
+    (
+        MINE.format("np.log(y / (1 - y_pred)).mean()", "None"),
+        2,
+        "ValueError: gradient returns None, but must",
+    ),
     (MINE.format(ABS, "1 / 0"), 2, ", line 8: ZeroDivisionError: division by zero"),
     (MINE.format("y.abs()", "y"), 2, ARRAYS),
     (MINE.format(ABS, SIGN).replace("t(y_", "t(X, y_"), 2, ARRAYS),

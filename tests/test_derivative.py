@@ -9,6 +9,7 @@ from manual_grad.losses import LOSSES
 
 ROUNDED = 1e-15  # gradients of about 0.1, computed in three orders: a few roundings of 2^-56
 DIFFERENCE = 1e-10  # the central difference's error at its best step, measured 6e-12
+NEAR = 0.01  # of a step: where a kink is just near enough to be seen, rounding decides
 POWER = 0.1  # the fitted power of h: truncation is a pure power to 0.01, rounding is random
 
 
@@ -20,10 +21,23 @@ def test_slopes_of_a_parabola_on_paper():
 
 def test_a_kink_within_reach_of_the_step_makes_no_right_slope_wrong():
     for curve in 0, 1, 20:
-        for beside in np.linspace(-1.2, 1.2, 49):
+        for beside in np.linspace(-1.2, 1.2, 97):
             x = np.array([beside * STEP])
-            slope, room, _ = derivative(lambda x, c=curve: (abs(x) + c * x**2 + 1).sum(), x)
+            slope, room, kink = derivative(lambda x, c=curve: (abs(x) + c * x**2 + 1).sum(), x)
             assert abs(np.sign(x) + 2 * curve * x - slope) <= room
+            assert kink == (abs(beside) < 0.2 - NEAR)  # farther off, the room holds both slopes
+    slope, room, _ = derivative(lambda x: abs(x).sum(), np.zeros(1))
+    assert (slope, room) == (0, pytest.approx(1))
+
+
+def test_a_flat_function_is_known_to_be_flat_and_a_cubic_within_half_as_much_again():
+    for size in -1.0, 0.0, 2.0:
+        slope, room, kink = derivative(lambda x, size=size: size, np.ones(3))
+        assert not slope.any()
+        assert not kink.any()
+        assert (room == abs(size) * 1000 * 2.0**-39).all()  # 1000 roundings of 2^-53, STEP is 2^-14
+    slope, room, kink = derivative(lambda x: (1e6 * x**3).sum(), np.zeros(1))
+    assert room == pytest.approx(1.5 * abs(slope))
 
 
 def test_the_room_holds_the_error_and_little_more():
