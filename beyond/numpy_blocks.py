@@ -1,21 +1,22 @@
-"""Trainer 5: numpy_closed_form made fast. The same formulas, block by block, on all cores.
+"""Trainer 5: numpy_closed_form made fast, by the same formulas, block by block, on all cores.
 
-New here: the loss and both gradients are sums over the points. So the points may be taken in
-blocks, a block's sums are just added, and several threads may share the blocks:
+New here: because the loss and both gradients are sums over the points, the points may be taken in
+blocks, whose sums are then added, and several threads may share the blocks:
 
     n L          = sum over blocks of sum_i l_i            l_i: the loss of point i
     n dL/dweight = sum over blocks of sum_i g_i x_i        g_i: its derivative by y_pred_i
     n dL/dbias   = sum over blocks of sum_i g_i
 
-A block's arrays fit into the processor's cache. They are made once, for all blocks of a thread and
-all epochs: NumPy writes each result into its last argument. performance.md says what is gained.
+A block's arrays fit into the processor's cache, and they are made only once, for all blocks of a
+thread and all epochs, because NumPy writes each result into its last argument. performance.md says
+what is gained.
 
 How accurate the sums are: within a block float32 numbers are added, at most LONGEST_CHAIN additions
-one after the other. The blocks' sums are added in float64. So a sum is off by at most
-LONGEST_CHAIN * 2^-24 * sum_i |term_i|, whatever n, whatever the processor. (2^-24 is one rounding
-of float32. A term may bring one more, as the product g_i x_i does.) The order of the additions
-depends on n alone. So mae and mse train alike to the bit on any number of threads and, with the
-same NumPy, on every processor. bce's exp and log differ between processors.
+one after the other, and the blocks' sums are added in float64. So a sum is off by at most
+LONGEST_CHAIN * 2^-24 * sum_i |term_i|, whatever n and whatever the processor, where 2^-24 is one
+rounding of float32; a term may bring one more, as the product g_i x_i does. The order of the
+additions depends on n alone, so that mae and mse train alike to the bit on any number of threads
+and, with the same NumPy, on every processor. bce's exp and log differ between processors.
 """
 
 import os
@@ -30,14 +31,15 @@ import numpy as np
 from manual_grad.losses import sigmoid
 from manual_grad.trajectory import as_array, as_trajectory, check_arguments
 
-# Points in a block, at most. At float32, a thread's arrays take 1.6 MB: some L2 caches hold that,
-# others leave a part of it to L3. Only one thread at a time can be between two of NumPy's loops. In
-# shorter blocks, threads spend their time waiting for each other there.
+# Points in a block, at most. At float32 a thread's arrays take 1.6 MB, which some L2 caches hold
+# and others leave to L3 in part. Shorter blocks are slower on several threads, because Python lets
+# only one thread at a time go from one of NumPy's loops to the next, and the others wait for it.
 BLOCK = 131_072
 
 # The terms of a block stand in this many rows, unless it is short. Adding up the rows takes 31
-# additions for each column. np.add.reduce adds up the columns pairwise. For 128 numbers,
-# its longest chain is 15 + 3 + 7 = 25 additions. Each doubling adds one: 4,096 columns take 30.
+# additions for each column. The columns are then added up by np.add.reduce, in pairs, whose longest
+# chain for 128 numbers is 15 + 3 + 7 = 25 additions and grows by one with each doubling, so that
+# 4,096 columns take 30.
 ROWS, SHORT = 32, 1_024
 LONGEST_CHAIN = 31 + 30
 
@@ -71,8 +73,8 @@ def bce(y_pred, y, y_pred_grad):
 def sign(values, out):
     """Write the sign of each value to `out`, as np.sign does, of many in half its time.
 
-    NumPy has vector loops for the signs of whole numbers. The bits of a float, read as a whole
-    number, have the float's sign. Only -0.0 is below 0 then: see `train`.
+    NumPy has vector loops for the signs of whole numbers, and the bits of a float, read as a whole
+    number, have the float's sign. Only -0.0 counts as less than 0 then, which `train` keeps out.
     """
     if len(values) > SHORT:
         values = values.view(np.int32 if values.itemsize == 4 else np.int64)
@@ -87,8 +89,9 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
     """Train as numpy_closed_form.train does, with little memory beside the data.
 
     A thread takes less than 2 MB at float32, 4 MB at float64. `threads` is the largest number of
-    them, all cores of this process if None. No thread gets less than a block. The Trajectory is the
-    same to the bit on any number. Raises ValueError unless `threads` is a whole number, 1 or more.
+    them, all cores of this process if None; there are fewer where a thread would get less than a
+    block. The Trajectory is the same to the bit on any number. Data in the other byte order are
+    copied. Raises ValueError unless `threads` is a whole number, 1 or more.
     """
     if threads is None:
         threads = cores()
@@ -96,7 +99,7 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
         raise ValueError(f"threads must be a whole number, 1 or more, or None, not {threads!r}")
     check_arguments(X, y, weight, bias, loss, lr, epochs)
     dtype = as_array(X).dtype.type
-    X, y = (np.asarray(as_array(values), dtype) for values in (X, y))  # no copy where none need be
+    X, y = (np.asarray(as_array(values), dtype) for values in (X, y))
     weight, lr = dtype(weight), dtype(lr)
     bias = dtype(bias) + dtype(0)  # 0.0 and never -0.0, so that no prediction or residual is -0.0
     loss_fn = LOSSES[loss]
@@ -148,8 +151,8 @@ def add_up(blocks, weight, bias, loss_fn):
 def shares(X, y, threads):
     """Return a list of blocks for each thread. Where they begin and end depends on n alone.
 
-    The blocks have nearly the same length. With more than SHORT points, it is a multiple of ROWS.
-    Up to ROWS - 1 points are then left. They make one more block.
+    The blocks have nearly the same length. With more than SHORT points it is a multiple of ROWS, so
+    that up to ROWS - 1 points are left, which make one more block.
     """
     n = len(X)
     whole = n - n % ROWS if n > SHORT else n

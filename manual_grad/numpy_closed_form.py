@@ -1,9 +1,9 @@
 """Trainer 1: gradient descent with closed-form gradients, in NumPy alone.
 
-A closed-form gradient, or analytic gradient, is a formula. Nothing here differentiates: the
-derivative is worked out on paper, once. The model is y_pred_i = weight * x_i + bias. The loss L
-depends on the parameters through the predictions only. The chain rule: a parameter moves prediction
-i, and that moves L; the two slopes multiply, and all points' shares add up:
+A closed-form gradient, or analytic gradient, is a formula that was worked out on paper, once, so
+that nothing here differentiates. The model is y_pred_i = weight * x_i + bias, and the loss L
+depends on the parameters through the predictions only. By the chain rule, a parameter moves
+prediction i, and that moves L, so that the two slopes multiply, and all points' shares add up:
 
     dL/dweight = sum_i dL/dy_pred_i * dy_pred_i/dweight = sum_i dL/dy_pred_i * x_i
     dL/dbias   = sum_i dL/dy_pred_i * dy_pred_i/dbias   = sum_i dL/dy_pred_i

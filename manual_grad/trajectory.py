@@ -106,9 +106,16 @@ def require(condition, message, error=TypeError):
 
 
 def as_array(values):
-    """Return a tensor as a NumPy array, copied from a GPU if need be. Return all else as it is."""
-    is_tensor = hasattr(values, "numpy") and not isinstance(values, type)
-    return values.numpy(force=True) if is_tensor else values
+    """Return a tensor as a NumPy array, copied from a GPU if need be. Return all else as it is.
+
+    Raises TypeError for tensors that NumPy has no array for: sparse, masked, bfloat16 and others.
+    """
+    if isinstance(values, type) or not hasattr(values, "numpy"):
+        return values
+    try:
+        return values.numpy(force=True)
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"X and y must be dense, of float32 or float64: {error}") from error
 
 
 def as_arrays(X, y):

@@ -299,6 +299,7 @@ REFUSED = [
     (dict(X=COLUMN.astype(int)), TypeError, "X must hold float32 or float64, not int64"),
     (dict(X=COLUMN.astype(np.float16)), TypeError, "X must hold float32 or float64, not float16"),
     (dict(y=torch.ones(4, 1).half()), TypeError, "y must hold float32 or float64, not float16"),
+    (dict(y=torch.ones(4, 1).bfloat16()), TypeError, "must be dense, of float32 .* BFloat16"),
     (dict(y=COLUMN.astype(complex)), TypeError, "y must hold float32 or float64, not complex128"),
     (dict(X=COLUMN * [[1], [NAN], [1], [1]]), ValueError, "X must be finite in float64"),
     (dict(y=COLUMN * [[1], [-INF], [1], [1]]), ValueError, "y must be finite in float64"),
