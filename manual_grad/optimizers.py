@@ -70,7 +70,7 @@ class SGD:
         directions = grads
         if self.momentum:
             if self.b is None:
-                self.b = [grad.copy() for grad in grads]
+                self.b = grads
             else:
                 kept, new = self.momentum, 1 - self.dampening
                 self.b = [kept * b + new * grad for b, grad in zip(self.b, grads)]
@@ -139,7 +139,7 @@ class Adam:
     divided. m and v are too small at first, because they start at 0; m' and v' correct that.
     """
 
-    decoupled = False  # AdamW's weight decay
+    decoupled = False  # True where weight decay stays out of m and v
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         self.params = check_params(params)

@@ -52,14 +52,15 @@ def test_a_saved_model_loads_to_the_bit(tmp_path):
         assert os.listdir(path.parent) == ["model.pth"]
 
 
-def test_buffers_come_back_whatever_they_hold(path):
-    for buffer in (torch.tensor([1, -torch.inf, torch.nan]), FLOAT8):
+def test_buffers_come_back_whatever_they_hold_and_under_two_names(path):
+    for values in (torch.tensor([1, -torch.inf, torch.nan]), FLOAT8):
         model, loaded = make_model(), make_model()
-        model.register_buffer("mask", buffer)
-        loaded.register_buffer("mask", torch.zeros(buffer.shape).to(buffer.dtype))
+        for one, buffer in ((model, values), (loaded, torch.zeros_like(values))):
+            one.register_buffer("mask", buffer)
+            one.register_buffer("same", buffer)
         save_model(model, path)
         load_model(loaded, path)
-        np.testing.assert_array_equal(loaded.mask.float(), buffer.float())
+        np.testing.assert_array_equal(loaded.mask.float(), values.float())
 
 
 def make_tied(tie, rows=50):
