@@ -101,10 +101,10 @@ def read_state_dict(path):
 def verified(contents):
     """Return a zip archive's records, each checked, as a new archive in memory: a file.
 
-    torch reads the new one alone. In the old one it could read what zipfile has not checked: of a
-    record that a flipped bit marks as a folder, it returns memory that was never written.
-
-    torch.save compresses nothing. Records larger than the file would fill the memory when unpacked.
+    torch reads the new one alone, because in the old one it could read what zipfile hasn't checked:
+    of a record that a flipped bit marks as a folder, it returns memory that was never written.
+    Records larger than the file, which would fill the memory when unpacked, are refused before
+    that, because torch.save compresses nothing.
     """
     file = BytesIO()
     with ZipFile(BytesIO(contents)) as old, ZipFile(file, "w") as new:
@@ -119,7 +119,8 @@ def verified(contents):
 
 def check_state_dict(state_dict, model, source):
     """Raise ValueError unless `model` can load it without harm; `source` says where it is from."""
-    expected, buffers = model.state_dict(), dict(model.named_buffers(remove_duplicate=False))
+    expected = model.state_dict()
+    buffers = dict(model.named_buffers(remove_duplicate=False))
     must = f"{source} must hold a state_dict alone (dense tensors by name)"
     if not isinstance(state_dict, dict):
         raise ValueError(f"{must}, not an object of type {type(state_dict).__name__}")
@@ -136,17 +137,14 @@ def check_state_dict(state_dict, model, source):
         try:
             finite = torch.isfinite(tensor).all()
         except RuntimeError:
-            held = f"{name} in {tensor.dtype}"
-            raise ValueError(
-                f"{source} has {held}, which can't be checked for nan or inf"
-            ) from None
+            unknown = f"{name} in {tensor.dtype}, which can't be checked for nan or inf"
+            raise ValueError(f"{source} has {unknown}") from None
         if not finite:
             raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
 
 
 def dense(value):
-    here = isinstance(value, torch.Tensor) and not value.is_meta
-    return here and value.layout == torch.strided
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def kind(value):
