@@ -209,13 +209,13 @@ def test_kinks_nearer_than_the_step_hide_a_point_and_make_nothing_wrong(reported
 
 
 def test_each_tolerance_has_an_answer_just_inside_and_one_just_outside():
-    """A loss whose nine slopes are 1. Its third derivative, 6 c, gives them a room of 1.5 c h^2."""
+    """The slopes of 100 times the loss are 1. A third derivative 6 c gives a room of 1.5 c h^2."""
     y_pred, y = np.ones((9, 1)), np.zeros((9, 1))
 
     def checked(room, gradient=1.0, rough=9):
         c = room / 1.5 / STEP**2 * (np.arange(9) < rough)[:, None]
-        loss = lambda p, y: (p + c * (p - 1) ** 3).sum()  # noqa: E731
-        return check(loss, lambda p, y: np.full(p.shape, gradient), y_pred, y).right
+        loss = lambda p, y: (p + c * (p - 1) ** 3).sum() / 100  # noqa: E731
+        return check(loss, lambda p, y: np.full(p.shape, gradient / 100), y_pred, y).right
 
     for sign in 1, -1:  # DIGITS of the slope, and of a typical one
         assert checked(0, 1 + sign * 2e-5 * INSIDE)
@@ -244,6 +244,7 @@ def test_points_may_have_any_shape_and_labels_may_be_class_numbers():
     verdict = check(loss, lambda z, y: gradient(z, y, 1.01), z, y)
     assert not verdict.right
     assert ((verdict.off > 0).sum(1) == 1).all()  # at each label
+    assert check(*MSE, [0, 0], [1, 2]).right
 
 
 def test_a_function_without_needed_parameters_is_called_without_arguments():
@@ -371,6 +372,7 @@ def test_a_file_gets_its_table_or_one_line(ended):
         assert code == status, source
         assert text in (error if status == 2 else output), source
         assert error.count("\n") == (status == 2), source
+        assert (ARRAYS in error) == (text == ARRAYS), source
         assert error.startswith("mine.py" * (status == 2))
         assert output.startswith("\n# mine.py: is gradient the derivative of loss?\n") or error
 
