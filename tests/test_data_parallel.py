@@ -1,8 +1,9 @@
 """data_parallel: the training of one process over several; ends in order, and blames the cause."""
 
-import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import weakref
@@ -132,54 +133,66 @@ def test_options_ask_for_positive_whole_numbers(monkeypatch, capsys):
         assert capsys.readouterr().err.endswith(message)
 
 
-SCRIPT = """
-import json, os, signal, torch
-from pathlib import Path
-from beyond.data_parallel import TUTORIAL, Group, by_hand, farthest, main, with_ddp
-from beyond import data_parallel
+OTHER = """
+import os, signal
+import test_data_parallel as test
 
-class MeanOfMeans(Group):
-    def add_up(self, numbers):  # as if the other shard were as long
+def report(points, epochs, group):
+    test.train_on_unequal_shards(group)
+    group.add_up(0)  # both have trained
+    os.kill(os.getpid(), signal.SIGKILL)
+
+test.data_parallel.report = report
+test.data_parallel.main(points=40, epochs=100)
+"""
+
+
+class MeanOfMeans(data_parallel.Group):
+    """Two processes, each of which takes the other's shard to be as long as its own."""
+
+    def add_up(self, numbers):
         if isinstance(numbers, int):
             return torch.tensor([self.size * numbers])
         return super().add_up(numbers)
 
-def report(points, epochs, group):
-    shard = slice(13) if group.rank == 0 else slice(13, 40)
-    data = TUTORIAL.X[shard].clone(), TUTORIAL.y[shard].clone(), TUTORIAL.weight, TUTORIAL.bias
-    found = [
-        farthest(by_hand(*data, group, lr=0.01, epochs=epochs)),
-        farthest(with_ddp(*data, group, lr=0.01, epochs=epochs)),
-        farthest(with_ddp(*data, MeanOfMeans(*group), lr=0.01, epochs=epochs)),
-        group.add_up([2**53 - 3, 2][group.rank])[0],
-    ]
-    Path(f"{group.rank}.json").write_text(json.dumps([float(number) for number in found]))
-    group.add_up(0)  # both have written
-    if group.rank == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    group.add_up(0)
 
-data_parallel.report = report
-main(points=40, epochs=100)
-"""
+def train_on_unequal_shards(group):
+    """Return how far three trainings are from one process's, and a sum of whole numbers."""
+    shard = slice(13) if group.rank == 0 else slice(13, 40)
+    data = RUN.X[shard].clone(), RUN.y[shard].clone(), RUN.weight, RUN.bias
+    trained = [
+        data_parallel.by_hand(*data, group, lr=0.01, epochs=100),
+        data_parallel.with_ddp(*data, group, lr=0.01, epochs=100),
+        data_parallel.with_ddp(*data, MeanOfMeans(*group), lr=0.01, epochs=100),
+    ]
+    total = group.add_up([2**53 - 3, 2][group.rank])[0].item()
+    return [*map(data_parallel.farthest, trained), total]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process by a signal")
-def test_torchrun_trains_on_unequal_shards_until_a_process_is_killed(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2 --monitor-interval 2"
-    run = subprocess.run(
-        [sys.executable, *torchrun.split(), "script.py"], cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    for rank in (0, 1):
-        found = json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8"))
-        by_hand, with_ddp, mean_of_means, total = found
-        assert max(by_hand, with_ddp) <= data_parallel.TOLERANCE
-        assert mean_of_means > 1000 * data_parallel.TOLERANCE
-        assert total == 2**53 - 1, "exact; float32 would say 2^53"
-    assert run.returncode == 1
-    assert "process 0 of 2 has lost process 1: " in run.stderr
-    assert "Signal 9 (SIGKILL) received by PID " in run.stderr
+def test_two_processes_train_on_unequal_shards_until_one_is_killed(monkeypatch):
+    """This process and another one, as torchrun would start them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for name, value in dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, WORLD_SIZE=2).items():
+        monkeypatch.setenv(name, str(value))
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
+    environment = os.environ | {"RANK": "1", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    other = subprocess.Popen([sys.executable, "-c", OTHER], env=environment)
+    found = []
+
+    def report(points, epochs, group):
+        found.extend(train_on_unequal_shards(group))
+        for _ in range(2):  # after the first the other one is gone
+            group.add_up(0)
+
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(data_parallel, "report", report)
+    with pytest.raises(SystemExit, match="^process 0 of 2 has lost process 1: "):
+        data_parallel.main(points=40, epochs=100)
+    assert other.wait(timeout=60) == -signal.SIGKILL
+    by_hand, with_ddp, mean_of_means, total = found
+    assert max(by_hand, with_ddp) <= data_parallel.TOLERANCE
+    assert mean_of_means > 1000 * data_parallel.TOLERANCE
+    assert total == 2**53 - 1, "exact; float32 would say 2^53"
