@@ -100,6 +100,10 @@ def name_mistake(run, ours, fault):
     else:
         if fault.ratio == 0:
             return ". It is noted before the step, or no step was taken"
+        if np.ptp(recorded) == 0:
+            return (
+                ". It is one number in all epochs: note weight.item(), not the tensor that changes"
+            )
         right, room = -run.lr * getattr(ours, f"{fault.column}_grad"), 3 * U * np.abs(recorded)
         recorded = recorded - before_each_step(run, ours)[fault.column]
     words = name_factor(recorded, right, room, len(run.X))

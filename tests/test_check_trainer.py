@@ -93,6 +93,7 @@ MISTAKES = [
     ({ZERO: "pass"}, f"epoch 1, {GRADIENT} 2. {SUM}"),
     ({"fill_(weight)": "fill_(0.9)"}, f"{ELSEWHERE}. From there it is right"),
     ({"fill_(weight)": "fill_(0.9)"} | LATE, f"{ELSEWHERE}. Then: epoch 9, loss is #, .*"),
+    ({"fill_(bias)": "fill_(9)"}, "it begins at weight 0.33669, bias 9, not at .*"),
     (LATE, "epoch 9, loss is #, should be #, ratio #"),
     ({"nn.L1Loss()": "nn.MSELoss()"}, LOSS),
     ({"(model(X), y)": "(model(X), X)"}, LOSS),
@@ -100,6 +101,7 @@ MISTAKES = [
     ({"L1Loss()": "L1Loss(reduction='sum')"}, f"{LOSS}. In every epoch it is n times as .*"),
     ({"loss.backward()": "(loss / 2).backward()"}, f"epoch 0, {GRADIENT} 0.5. .* half as .*"),
     ({"optimizer.step()": "pass"}, f"{WEIGHT} 0. It is noted before the step, or no .*"),
+    ({"number.item()": "number.detach()"}, f"{WEIGHT} #. It is one number in all epochs: .*"),
     ({"lr=lr)": "lr=lr, maximize=True)"}, f"{WEIGHT} -#. In every epoch its sign is wrong"),
     ({"lr=lr)": "lr=lr, momentum=0.9)"}, "epoch 1, weight is #, should be #, ratio of the steps #"),
 ]
@@ -125,6 +127,7 @@ CANNOT_BE_CHECKED = [  # what is returned, or the file, and the line on stderr
         "TypeError: bias must hold floats, .*",
     ),
     ("Trajectory(*[[float('nan')] * epochs] * 5)", "ValueError: loss is nan in epoch 0"),
+    ("Trajectory(*[[*[0.0] * (epochs - 1), 1e39]] * 5)", r"ValueError: loss is .* epoch [1-9]\d*"),
     ("Trajectory(*[[1e39] * epochs] * 5)", "ValueError: loss is 1e[+]39 in epoch 0"),
     ("int('much\\n text')", "mine.py, line 21: ValueError: invalid literal .*"),
     ("exit(3)", "mine.py, line 21: SystemExit: 3"),
