@@ -101,7 +101,10 @@ MISTAKES = [
     ({"L1Loss()": "L1Loss(reduction='sum')"}, f"{LOSS}. In every epoch it is n times as .*"),
     ({"loss.backward()": "(loss / 2).backward()"}, f"epoch 0, {GRADIENT} 0.5. .* half as .*"),
     ({"optimizer.step()": "pass"}, f"{WEIGHT} 0. It is noted before the step, or no .*"),
-    ({"number.item()": "number.detach()"}, f"{WEIGHT} #. It is one number in all epochs: .*"),
+    (
+        {"number.item()": "number.detach().squeeze()"},
+        f"{WEIGHT} #. It is one number in all epochs: .*",
+    ),
     ({"lr=lr)": "lr=lr, maximize=True)"}, f"{WEIGHT} -#. In every epoch its sign is wrong"),
     ({"lr=lr)": "lr=lr, momentum=0.9)"}, "epoch 1, weight is #, should be #, ratio of the steps #"),
 ]
