@@ -161,7 +161,10 @@ with torch.inference_mode():
 pprint(y_preds.cpu())
 
 # %% The predictions as a picture
+plt.close()  # the picture of the data alone: the next one shows them too
 plot_predictions(predictions=y_preds.cpu())
+plt.gcf().suptitle("The solution with nn.Linear")
+plt.gcf().canvas.manager.set_window_title("The solution with nn.Linear")
 plt.savefig("figures/07_exercises_nn_linear.png")
 
 # %% [markdown]
@@ -312,7 +315,10 @@ with torch.inference_mode():
 pprint(y_preds.cpu())
 
 # %% The predictions as a picture
+plt.close()
 plot_predictions(predictions=y_preds.cpu())
+plt.gcf().suptitle("The solution with nn.Parameter")
+plt.gcf().canvas.manager.set_window_title("The solution with nn.Parameter")
 plt.savefig("figures/07_exercises_nn_parameter.png")
 
 # %% Exercise 5: save

@@ -1,13 +1,14 @@
 """Guess, then train: a window with the line and the loss surface side by side. Needs no torch.
 
-Drag the sliders of weight and bias. The line turns, and the point moves over the loss surface: both
-show the same two numbers, up to the sliders' ends. The buttons train from where you are, with the
-learning rate of the third slider. The grey lines join points of equal loss. The gradient points
-uphill; it is drawn half as long as it is. "step" is what the next epoch does: the opposite
-direction, lr times the gradient's length. Another point or another loss begins a new path. Another
-learning rate goes on with the old one; the words then compare with the loss where it set in.
+Drag the sliders of weight and bias. The line turns, and the point moves over the loss surface,
+because both show the same two numbers, up to the sliders' ends. The buttons train from where you
+are, with the learning rate of the third slider. The grey lines join points of equal loss. The
+gradient points uphill, and is drawn half as long as it is. "step" is what the next epoch does: it
+has the opposite direction, and lr times the gradient's length. Another point or another loss begins
+a new path. Another learning rate goes on with the old one, and the words then compare with the loss
+where it set in.
 
-Try 100 epochs from the start: that is the tutorial's run. Try MSE with lr 0.8, restart, and try
+Try 100 epochs from the start, which are the tutorial's run. Try MSE with lr 0.8, restart, and try
 0.9. Restart, and try MAE with lr 1. Without a display, one picture of the window is saved.
 """
 
@@ -22,13 +23,13 @@ import numpy as np
 from matplotlib.widgets import Button, RadioButtons, Slider
 
 from manual_grad import numpy_closed_form, program
-from manual_grad.losses import LOSSES
-from manual_grad.numpy_closed_form import START
+from manual_grad.loss_map import draw_map, write
+from manual_grad.numpy_closed_form import START, tutorial_data
 from manual_grad.program import BLUE, ORANGE
 
-TRUE_WEIGHT, TRUE_BIAS = 0.7, 0.3
-X = np.arange(0, 1, 0.02).astype(np.float32).reshape(-1, 1)[:40]  # the tutorial's training data
-Y = TRUE_WEIGHT * X + TRUE_BIAS
+X, Y, _, _ = tutorial_data()
+# Inches, and points: with its frame and toolbar the window fits a screen of 1366 x 768.
+WINDOW = {"figure.constrained_layout.use": False, "figure.figsize": (12, 6.4), "font.size": 14}
 WEIGHTS, BIASES = (-0.2, 1.4), (-0.6, 1.2)  # the reach of the sliders and of the map
 EXPONENTS = -3, 0  # lr is 10 to the power of its slider
 SHORT = 0.05  # an arrow of this length hides under the point
@@ -39,7 +40,7 @@ EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons 
 class Explorer:
     """The window. `path` holds (weight, bias) at its start and after each epoch."""
 
-    @plt.rc_context(program.SLIDE | {"figure.constrained_layout.use": False})
+    @plt.rc_context(program.SLIDE | WINDOW)
     def __init__(self):
         self.figure, (line_axes, map_axes) = plt.subplots(1, 2)
         self.figure.subplots_adjust(0.07, 0.36, 0.98, 0.84, wspace=0.21)
@@ -61,28 +62,20 @@ class Explorer:
 
     def draw_map(self, axes):
         """Draw the right panel: both loss surfaces, the path, the gradient and the step."""
-        white = dict(fc="white", ec="none", pad=1, alpha=0.8)
-        offset = dict(textcoords="offset points", bbox=white)
-        weights, biases = (np.linspace(*ends, 51, dtype=X.dtype) for ends in (WEIGHTS, BIASES))
-        self.contours = {}
-        for loss, levels in LEVELS.items():
-            loss_fn, _ = LOSSES[loss.lower()]
-            surface = [[loss_fn(weight * X + bias, Y) for weight in weights] for bias in biases]
-            look = dict(levels=levels, colors="0.7", linewidths=1)
-            self.contours[loss] = axes.contour(weights, biases, surface, **look)
-        axes.plot(TRUE_WEIGHT, TRUE_BIAS, "k*", ms=18, label="true parameters")
+        weights, biases = (np.linspace(*ends, 51) for ends in (WEIGHTS, BIASES))
+        self.contours = {
+            loss: draw_map(axes, loss.lower(), X, Y, weights, biases, levels, False, False)
+            for loss, levels in LEVELS.items()
+        }
         (self.walk,) = axes.plot([], [], ".-", color=ORANGE, lw=1.5)
         (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black")
         look = dict(angles="xy", scale_units="xy", scale=1, width=0.009, zorder=3)
         self.arrows = axes.quiver(*np.zeros((4, 2)), color=["black", BLUE], **look)
-        self.names = [
-            axes.annotate("", (0, 0), (0, 0), color=color, **offset) for color in ("black", BLUE)
-        ]
-        for name in self.names:
-            name.set(ha="center", va="center")
-        axes.set(xlim=WEIGHTS, ylim=BIASES, ylabel="bias (no unit)")
+        self.names = [write(axes, "", (0, 0)) for _ in range(2)]
+        for name, color in zip(self.names, ("black", BLUE)):
+            name.set(ha="center", va="center", color=color)
         axes.set_xlabel("weight (no unit). Grey: lines of equal loss")
-        axes.legend(loc="lower right")  # where arrows rarely point
+        axes.legend(handles=axes.lines[:1], loc="lower right")  # where arrows rarely point
 
     def add_controls(self):
         """Add the sliders, the buttons and the choice of the loss."""

@@ -1,11 +1,14 @@
 """One epoch of the tutorial on paper: what `backward` and `step` do, with all the numbers.
 
-For each of the 40 training points: the prediction, the residual y_pred - y, its sign (the slope of
-|residual|), and sign * x. The loss is the mean of |residual|. Its gradients are the means of
-sign * x, for the weight, and of sign, for the bias. A step of lr against the gradients gives the
-new parameters. Autograd and finite differences say the same.
+For each of the 40 training points there is a row: the prediction, the residual y_pred - y, its sign
+(which is the slope of |residual|), and sign * x. The loss is the mean of |residual|. Its gradients
+are the mean of sign * x, for the weight, and the mean of sign, for the bias. A step of lr against
+them gives the new parameters. Autograd and finite differences say the same.
 
-Then the graph of the loss that manual_grad/engine.py builds, and what each node's gradient is:
+In the first epoch all predictions are too low, so that every sign is -1. Ten rows of epoch 30 show
+what changes MAE's gradient: nothing but signs that have changed.
+
+Then comes the graph of the loss that manual_grad/engine.py builds, with the gradient of each node:
 
     weight -> weight * X -> y_pred -> residual -> |residual| -> loss
                   X         bias      y
@@ -26,13 +29,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from lessons.loss_surface import write
 from manual_grad import numpy_closed_form, program
 from manual_grad.derivative import derivative
 from manual_grad.engine import Tensor
-from manual_grad.losses import mae
+from manual_grad.loss_map import draw_map, losses_at, path, write
 from manual_grad.program import BLUE, ORANGE
-from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
+from manual_grad.published_runs import published_runs
 
 ROWS = [
     ("loss", "mean of |residual|"),
@@ -41,6 +43,7 @@ ROWS = [
     ("new weight", "weight - lr * its gradient"),
     ("new bias", "bias - lr * its gradient"),
 ]
+MIXED = 30  # an epoch whose residuals have both signs
 
 
 def table(X, y, weight, bias):
@@ -75,26 +78,20 @@ def by_differences(run):
     """Return the same five numbers by central differences of the loss, in float64."""
     X, y = run.X.double().numpy(), run.y.double().numpy()
     start = np.array([run.weight, run.bias])
-    gradient, _, _ = derivative(lambda parameters: surface(X, y, *parameters), start)
+    gradient, _, _ = derivative(lambda parameters: losses_at("mae", X, y, *parameters), start)
     new = start - run.lr * gradient
-    return [float(number) for number in (surface(X, y, *start), *gradient, *new)]
+    return [float(number) for number in (losses_at("mae", X, y, *start), *gradient, *new)]
 
 
-def surface(X, y, weight, bias):
-    """Return the loss at one pair of parameters."""
-    return mae(weight * X + bias, y)
-
-
-def print_table(run):
-    """Print the columns of the 40 points."""
-    print("\n# The first epoch: forward pass, residuals and signs")
-    print(f"start: weight = {run.weight:.8f}, bias = {run.bias:.8f}\n")
+def print_table(run, parameters, every=1):
+    """Print the columns of the points, or of some only, at (weight, bias); return all signs."""
+    print("weight = {:.8f}, bias = {:.8f}\n".format(*parameters))
     columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
     print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
-    rows = np.hstack(table(run.X.numpy(), run.y.numpy(), run.weight, run.bias))
-    for i, row in enumerate(rows + 0.0):  # -0 + 0 is 0
-        print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *row))
-    print("\nresidual = y_pred - y. The y_test - y_preds that the tutorial prints is its negative.")
+    rows = np.hstack(table(run.X.numpy(), run.y.numpy(), *parameters)) + 0.0  # -0 + 0 is 0
+    for i in range(0, len(rows), every):
+        print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *rows[i]))
+    return rows[:, 4]
 
 
 def print_numbers(run):
@@ -104,10 +101,23 @@ def print_numbers(run):
     print("{:<17}{:<28}{:>14}{:>14}{:>14}".format("", "", "by hand", "autograd", "differences"))
     for row, *numbers in zip(ROWS, by_hand(run), by_autograd(run), by_differences(run)):
         print("{:<17}{:<28}{:>14.9f}{:>14.9f}{:>14.9f}".format(*row, *numbers))
-    print(
-        "\nThe first two columns are float32, which keeps about 7 digits; the third is float64,\n"
-        "with about 16. So they may differ from the 8th digit on."
-    )
+    print("\nThe first two columns are float32, which keeps about 7 digits; the third is float64,")
+    print("with about 16. So they may differ from the 8th digit on.")
+
+
+def print_mixed(run):
+    """Print some points of an epoch whose signs are mixed, and the gradient that all make."""
+    trajectory = run.train(numpy_closed_form.train)
+    print(f"\n# Epoch {MIXED}: the signs are mixed, so that the gradient has changed")
+    print("every fourth point: ", end="")
+    signs = print_table(run, path(run, trajectory)[:, MIXED], every=4)
+    above, below, n = (signs > 0).sum(), (signs < 0).sum(), len(signs)
+    weight_first, weight_grad = trajectory.weight_grad[[0, MIXED]]
+    bias_first, bias_grad = trajectory.bias_grad[[0, MIXED]]
+    print(f"\nOf all {n} points, {above} have sign 1 and {below} sign -1. The bias gradient is")
+    print(f"({above} - {below}) / {n} = {bias_grad:.3f}; in epoch 0 it was {bias_first:.3f}.")
+    print(f"The weight gradient, of sign * x, is {weight_grad:.3f}; it was {weight_first:.3f}.")
+    print("How far off a point is makes no difference: only a change of sign changes the gradient.")
 
 
 @plt.rc_context(program.SLIDE)
@@ -143,8 +153,8 @@ def plot_residuals(run):
 def plot_surface(run):
     """Draw where the first step is on the loss surface, and the step enlarged; return the figure.
 
-    The step is 0.01 long, too short to be seen on the whole surface. So the right panel enlarges
-    its surroundings 45 times.
+    The step is 0.01 long, too short to be seen on the whole surface, so that the right panel shows
+    its surroundings enlarged 45 times.
     """
     X, y = run.X.numpy(), run.y.numpy()
     _, *gradient, weight, bias = by_hand(run)
@@ -152,19 +162,16 @@ def plot_surface(run):
     center, reach = start + (new - start) / 4, 0.01
     figure, axes = plt.subplots(1, 2)
     for axis, (weight, bias), size, levels in (
-        (axes[0], (0.6, 0.35), 0.45, [0.05, 0.1, 0.2, 0.3, 0.4]),
+        (axes[0], (0.6, 0.35), 0.45, [0.1, 0.2, 0.3, 0.4]),
         (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32]),
     ):
         weights, biases = (np.linspace(c - size, c + size, 91) for c in (weight, bias))
-        height = [[surface(X, y, w, b) for w in weights] for b in biases]
-        axis.clabel(axis.contour(weights, biases, height, levels, colors="0.5"), fontsize=14)
-        axis.set(xlabel="weight (no unit)", ylabel="bias (no unit)", aspect="equal")
+        draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
+        axis.set(aspect="equal")
         axis.locator_params(nbins=5)
     axes[0].set_title("The MAE: lines of equal loss")
     axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, fill=False, lw=2.5))
-    axes[0].plot(TRUE_WEIGHT, TRUE_BIAS, "k*", markersize=20)
-    write(axes[0], "enlarged on the right", center, (16, 10))
-    write(axes[0], "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, 16)).set(ha="center")
+    write(axes[0], "enlarged on the right", center, (14, -36)).set(ha="center")
     axes[1].set_title("The first step goes against the gradient")
     for end, color, text in (
         (start + run.lr / 2 * gradient, ORANGE, f"gradient\n(times {run.lr / 2})"),
@@ -184,8 +191,8 @@ def nodes(run):
     """Return the nodes of (weight * X + bias - y).abs().mean(), from the parameters to the loss.
 
     Each is a row: name, value, gradient by the engine, closed form in words, closed form. The
-    engine keeps the gradients of leaves only. So each node is made a leaf in its turn, and the rest
-    of the expression is built on it.
+    engine keeps the gradients of leaves only, which is why each node is made a leaf in its turn,
+    with the rest of the expression built on it.
     """
     X, y = run.X.numpy(), run.y.numpy()
     weight, bias = map(X.dtype.type, (run.weight, run.bias))
@@ -286,10 +293,14 @@ def draw_arrow(axes, start, end, color, style):
 
 
 def main():
-    """Print the table, the numbers in three ways and the graph; save three pictures."""
+    """Print the tables, the numbers in three ways and the graph; save three pictures."""
     run = published_runs()["section 3"]
-    print_table(run)
+    print("\n# The first epoch: forward pass, residuals and signs")
+    print("all points, at the start: ", end="")
+    print_table(run, (run.weight, run.bias))
+    print("\nresidual = y_pred - y. The y_test - y_preds that the tutorial prints is its negative.")
     print_numbers(run)
+    print_mixed(run)
     print_nodes(run)
 
     print("\n# The first epoch as pictures")

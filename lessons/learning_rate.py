@@ -2,15 +2,21 @@
 
 A step is -lr * gradient. All runs take the tutorial's data and start, and 100 epochs.
 
-MSE has a largest stable rate, 2 / h_max. Its surface is a bowl, and h_max is the curvature of the
-bowl's steepest axis. Beyond that rate each step overshoots farther than the one before, and
-training diverges: schedules.py says why.
+MSE has a largest stable rate. Its surface is a bowl, and along each of the bowl's two axes the
+gradient is the curvature h times the distance from the optimum, so that a step multiplies this
+distance by 1 - lr h. The factor nearest to 1 or -1 decides how long training takes. With a small
+rate that is the flattest axis's, and such a run is slow from its first epoch to its last. At the
+fastest fixed rate, 2 / (h_flattest + h_steepest), both factors have one size. At 2 / h_steepest the
+steepest axis's factor is -1, and beyond it each step overshoots farther than the one before, so
+that training diverges. Source: S. Boyd and L. Vandenberghe, Convex Optimization, section 9.3
+(gradient descent on a quadratic function).
 
-MAE never diverges. The length of its gradient g is bounded, so each step is, by lr |g|. And MAE is
-convex: where it exceeds its minimum by more than lr |g|^2 / 2, a step leads nearer to the optimum.
-But the gradient doesn't fade out near the optimum. So training ends in jumps to and fro, and a
-larger lr makes them wider. From about lr = 0.35 on it jumps between two points, and one of them is
-the start. Then nothing is learned. Source: S. Boyd, L. Xiao and A. Mutapcic, Subgradient Methods.
+MAE never diverges, because its gradient g is a mean of signs, whose length is bounded, and so is
+that of a step, lr |g|. MAE is convex, too: where it exceeds its minimum by more than lr |g|^2 / 2,
+a step leads nearer to the optimum. But the gradient doesn't fade out on the way there. Training
+therefore ends in jumps to and fro, which are the wider the larger lr is. From about lr = 0.35 on it
+jumps between two points of which one is the start, so that nothing is learned. Source: S. Boyd,
+L. Xiao and A. Mutapcic, Subgradient Methods.
 
 Prints the losses and parameters, and saves figures/learning_rate.png for MSE and
 figures/learning_rate_mae.png for MAE.
@@ -25,9 +31,8 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from lessons.loss_surface import LABELS, draw_map, losses_at, path
-from lessons.schedules import curvatures
 from manual_grad import numpy_closed_form, program
+from manual_grad.loss_map import draw_band, draw_map, losses_at, path
 from manual_grad.program import BLUE, GREEN, ORANGE, PINK
 from manual_grad.published_runs import published_runs
 
@@ -42,25 +47,37 @@ LOOKS = [
 ]
 
 
-def mse_rates(h_max):
-    """Return five rates: too small, the tutorial's, a good one, one below the limit, one above."""
-    return [0.001, 0.01, 0.1, 0.95 * 2 / h_max, 1.05 * 2 / h_max]
+def curvatures(X):
+    """Return MSE's two curvatures, the flattest first: an array of shape (2,), in float64.
+
+    They are the eigenvalues of the Hessian, the second derivatives of the mean of
+    (weight x + bias - y)^2, and the bowl's axes are its eigenvectors:
+
+        H = 2 [[mean of x^2, mean of x],
+               [mean of x,   1        ]]
+
+    X is an array or a tensor of shape (n, 1).
+    """
+    x = np.asarray(X, float)
+    return np.linalg.eigvalsh(2 * np.array([[(x * x).mean(), x.mean()], [x.mean(), 1]]))
 
 
-def losses_along(run, points):
-    """Return the loss at each point of a path, an array (epochs + 1,)."""
-    X, y = run.X.numpy(), run.y.numpy()
-    return np.array([losses_at(run.loss, X, y, [w], [b]).item() for w, b in points.T])
+def mse_rates(h):
+    """Return five rates: too small, the tutorial's, a good one, the fastest, and one too large."""
+    return [0.001, 0.01, 0.1, 2 / h.sum(), 1.05 * 2 / h.max()]
 
 
-def print_table(run, rates, paths):
-    """Print for each rate the losses after the last two epochs, and where the run ends."""
-    print(f"{'lr':>8}{'loss at start':>16}{'after 99':>12}{'after 100':>12}", end="")
-    print(f"{'weight':>12}{'bias':>12}")
+def print_table(run, rates, paths, h):
+    """Print for each rate the factor of each curvature h, the losses, and where the run ends."""
+    factors = "".join(f"{f'1 - lr {number:.4f}':>15}" for number in h)
+    print(f"{'lr':>6}{factors}{'loss at start':>15}{'after 99':>11}{'after 100':>11}", end="")
+    print(f"{'weight':>10}{'bias':>10}")
     for rate, points in zip(rates, paths):
-        losses = losses_along(run, points)
-        numbers = *losses[[0, -2, -1]], *points[:, -1]
-        print(f"{rate:>8.4g}{'':>4}" + "".join(f"{number:>12.4g}" for number in numbers))
+        losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
+        factors = "".join(f"{1 - rate * number:>15.5f}" for number in h)
+        numbers = losses[0], losses[-2], losses[-1], *points[:, -1]
+        text = "{:>15.4g}{:>11.4g}{:>11.4g}{:>10.4g}{:>10.4g}".format(*numbers)
+        print(f"{rate:>6.4g}{factors}{text}")
 
 
 @plt.rc_context(program.SLIDE)
@@ -69,28 +86,25 @@ def plot(run, rates, paths, title):
     figure = plt.figure()
     left, right = figure.subfigures(1, 2, width_ratios=[2, 3])
     losses = left.subplots()
-    epochs = np.arange(run.epochs + 1)
     *panels, key = right.subplots(2, 3, sharex=True, sharey=True).flat
+    X, y, epochs = run.X.numpy(), run.y.numpy(), np.arange(run.epochs + 1)
     for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
         label = f"lr = {rate:.3g}"
-        values = losses_along(run, points)
-        low, high = np.minimum(values[1:], values[:-1]), np.maximum(values[1:], values[:-1])
-        losses.fill_between(epochs[1:], low, high, color=look["color"], alpha=0.5, lw=2.5)
+        values = losses_at(run.loss, X, y, *points)
+        draw_band(losses, values, color=look["color"], alpha=0.5, lw=2.5)
         # Every 9 epochs: an even number would show one edge of a band only.
         losses.plot(epochs[::9], values[::9], **look, lw=0, label=label)
-        draw_map(panel, run.loss, run.X.numpy(), run.y.numpy(), *MAP)
+        draw_map(panel, run.loss, X, y, *MAP, words=False)
         panel.plot(*points, color=look["color"], lw=2)
-        panel.plot(*points[:, 0], "o", color="white", mec="black", mew=2, ms=13)
+        panel.plot(*points[:, 0], "o", color="white", mec="black", mew=2, ms=13, label="start")
         panel.plot(*points[:, -1:], **look)
-        panel.set(title=label, xlabel="", ylabel="")
-        panel.set(xlim=MAP[0][[0, -1]], ylim=MAP[1][[0, -1]], xticks=[0.3, 0.5, 0.7])
-    losses.set(yscale="log", xlabel="epoch", ylabel=LABELS[run.loss], title="The losses")
+        panel.set(title=label, xlabel="", ylabel="", xticks=[0.3, 0.5, 0.7])
+    losses.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
+    losses.set_title("The losses")
     panels[2].tick_params(labelbottom=True)  # below it stands the key, no map
     key.axis("off")
-    key.plot([], [], "o", color="white", mec="black", mew=2, ms=13, label="start")
-    key.plot([], [], "k*", ms=16, label="true parameters")
-    handles = [*losses.lines, *key.lines]
-    key.legend(handles, [handle.get_label() for handle in handles], loc="lower center")
+    star, _, start, _ = panels[0].lines
+    key.legend(handles=[*losses.lines, start, star], loc="lower center")
     right.supxlabel("weight (no unit)", fontsize=16)
     right.supylabel("bias (no unit)", fontsize=16)
     figure.suptitle(title)
@@ -101,20 +115,23 @@ def main():
     run = published_runs()["section 3"]
     # In float64: rounding then plays no part, not even where a run jumps back to its start.
     run = run._replace(X=run.X.double(), y=run.y.double())
-    h_max = curvatures(run.X)[0].max()
-    print("\n# MSE: the largest stable rate")
-    print(f"h_max = {h_max:.4f}, the largest stable rate 2 / h_max = {2 / h_max:.4f}")
-    mse_title = f"MSE: too small a rate crawls, and beyond {2 / h_max:.3f} training diverges"
-    mae_title = "MAE: two rates are still on their way, the others jump between a band's edges"
-    for loss, rates, name, title in (
-        ("mse", mse_rates(h_max), "learning_rate", mse_title),
-        ("mae", MAE_RATES, "learning_rate_mae", mae_title),
+    h = curvatures(run.X)
+    limit = 2 / h.max()
+    print("\n# MSE: the learning rates that its curvatures allow")
+    print(f"h = {h[0]:.4f} along the flattest axis, {h[1]:.4f} along the steepest")
+    print(f"the fastest rate, 2 / (sum of both) = {2 / h.sum():.4f}")
+    print(f"the largest stable rate, 2 / h of the steepest = {limit:.4f}")
+    mse_title = f"MSE: too small a rate crawls, and beyond {limit:.4f} training diverges"
+    mae_title = "MAE never diverges, but larger rates end in wider jumps (bands on the left)"
+    for loss, rates, shown, name, title in (
+        ("mse", mse_rates(h), h, "learning_rate", mse_title),
+        ("mae", MAE_RATES, [], "learning_rate_mae", mae_title),
     ):
         run = run._replace(loss=loss)
         runs = [run._replace(lr=rate) for rate in rates]
         paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
         print(f"\n# {loss.upper()}: five rates, {run.epochs} epochs")
-        print_table(run, rates, paths)
+        print_table(run, rates, paths, shown)
         program.save_figure(plot(run, rates, paths, title), name)
     program.show_figures()
 

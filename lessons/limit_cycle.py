@@ -1,17 +1,19 @@
 """What the published table hides: the run has ended in a cycle of exactly two states.
 
 The question. From epoch 120 on, each row of the tutorial's 1000-epoch table is the same. Has the
-model converged? No. Each epoch uses all data, no momentum. So a state (weight, bias) determines the
-next, and the first state that comes back closes a cycle for good. Here there are two states, A and
-B. A row's train loss is measured before the step (state A), its test loss after it (state B).
+model converged? No. Each epoch uses all data and no momentum, so that a state (weight, bias) alone
+determines the next one, and the first state that comes back closes a cycle for good. Here there are
+two states, and so two models, A and B. A row takes its train loss from the model before the step,
+which is A, and its test loss from the model after it, which is B: the row describes neither.
 
-Why it can't end. The MAE's gradient knows the residuals' signs, not their sizes. In section 6, all
-predictions are too high at A: every sign is 1, and the gradient is (mean of x, 1). All are too low
-at B, and the gradient is minus that. So A - lr (mean of x, 1) = B, and B + lr (mean of x, 1) = A.
-Both steps have the same length: the states lie lr times the length of (mean of x, 1) apart.
+Why it can't end. MAE's gradient knows the signs of the residuals but not their sizes. In section 6
+all predictions are too high at A, so that every sign is 1 and the gradient is (mean of x, 1). All
+are too low at B, where the gradient is minus that. Hence A - lr (mean of x, 1) = B, and
+B + lr (mean of x, 1) = A: both steps have the same length, and the states lie lr times the length
+of (mean of x, 1) apart. Only a smaller rate brings them closer together.
 
-The way out. A falling lr (a schedule) shrinks the jumps, and MSE's gradient fades by itself:
-schedules.py tells of both. Saves figures/limit_cycle.png.
+Prints the states of all four published MAE runs, and saves figures/limit_cycle.png. The next lesson
+is schedules.py, in which the rate falls.
 """
 
 import sys
@@ -22,17 +24,16 @@ if not __package__:  # started by its file name, as an editor's run button does
 
 import matplotlib.pyplot as plt
 import numpy as np
+from torch import nn
 
-from lessons.schedules import both_losses, loss_at, train_by_hand
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.losses import mae_gradient
-from manual_grad.program import BLUE, ORANGE, YELLOW
+from manual_grad.program import BLUE, ORANGE
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import find_cycle
 
 # The tutorials print a row every so many epochs.
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
-SCHEDULE = "lr times 0.1 every 150 epochs"  # of the picture
 
 
 def mae_runs():
@@ -53,6 +54,13 @@ def next_row(trajectory, every):
 def state_after(trajectory, epoch):
     """Return the parameters (weight, bias) after an epoch, in the dtype of the run."""
     return trajectory.weight[epoch], trajectory.bias[epoch]
+
+
+def both_losses(run, trajectory, epoch=-1):
+    """Return torch's MAE after an epoch, on the training data and on the test data of a run."""
+    weight, bias = map(float, state_after(trajectory, epoch))
+    data = (run.X, run.y), (run.X_test, run.y_test)
+    return [nn.L1Loss()(weight * X + bias, y).item() for X, y in data]
 
 
 def gradient_at(state, X, y):
@@ -117,47 +125,45 @@ def print_amplitudes(run):
 
 
 @plt.rc_context(program.SLIDE)
-def plot(run, trajectory, scheduled):
-    """Draw section 6's loss curves, near and whole, and return the Figure.
-
-    `scheduled` is the Trajectory of the same run under SCHEDULE.
-    """
-    figure, (near, whole) = plt.subplots(1, 2, width_ratios=[4, 5])
-    epochs, row = np.arange(run.epochs), next_row(trajectory, EVERY["section 6"])
-    rows = epochs[:: EVERY["section 6"]]
-    test, quiet = (
-        np.array([loss_at(state, run.X_test, run.y_test) for state in zip(t.weight, t.bias)])
-        for t in (trajectory, scheduled)
+def plot(run, trajectory, every):
+    """Draw both models' losses beside the row's, and those of each epoch; return the Figure."""
+    figure, (models, epochs) = plt.subplots(1, 2)
+    row = next_row(trajectory, every)
+    (train_a, test_a), (train_b, test_b) = (
+        both_losses(run, trajectory, epoch) for epoch in (row - 1, row)
     )
-    for losses, state, height, look, marker, label in (
-        (trajectory.loss, "A", 1.5e-4, dict(color=BLUE), "s", "train loss, before the step"),
-        (test, "B", 0.04, dict(color=ORANGE, ls="--"), "o", "test loss, after the step"),
-    ):
-        near.plot(epochs, losses, **look, label=label)
-        marks = dict(color="black", mfc=look["color"], ms=14, label="the same, in a printed row")
-        near.plot(rows, losses[rows], marker, **marks)
-        point, arrow = (row, losses[row]), dict(arrowstyle="-|>", lw=2.5, shrinkB=9)
-        near.annotate(f"state {state}", point, (row, height), ha="center", arrowprops=arrow)
-    dip = row - 1, test[row - 1]  # in no printed row
-    near.annotate("A's test loss", dip, (row - 2.2, 6e-5), ha="center", arrowprops=arrow)
-    near.set(xlim=(row - 4.5, row + 11.5), ylim=(5e-5, 0.6), title="Near: a row mixes two models")
+    names = [
+        "model {}:\nweight {:.4f},\nbias {:.4f}".format(letter, *state_after(trajectory, epoch))
+        for letter, epoch in (("A", row - 1), ("B", row))
+    ]
+    looks = dict(color=BLUE), dict(color=ORANGE, hatch="//", ec="white")
+    labels = "train loss", "test loss"
+    both = (train_a, train_b, train_a), (test_a, test_b, test_b)
+    for heights, look, label, left in zip(both, looks, labels, (-0.2, 0.2)):
+        bars = models.bar(np.arange(3) + left, heights, 0.4, **look, label=label)
+        models.bar_label(bars, fmt="%.4f", padding=3)
+    models.axvspan(1.5, 2.5, color="0.9", zorder=0)
+    models.set(xlim=(-0.5, 2.5))
+    models.set_xticks(range(3), [*names, "printed row:\ntrain loss of A,\ntest loss of B"])
+    models.set_title("The printed row looks like neither model")
 
-    for losses, look, label in (
-        (test, dict(color=YELLOW), "test loss"),
-        (trajectory.loss, dict(color=BLUE, hatch="//", fc="none"), "train loss"),
-        (quiet, dict(color=ORANGE), f"test loss, {SCHEDULE}"),
-    ):
-        low, high = np.minimum(losses[1:], losses[:-1]), np.maximum(losses[1:], losses[:-1])
-        whole.fill_between(epochs[1:], low, high, **look, lw=2.5, label=label)
-    whole.text(330, 0.018, "bands: each epoch jumps\nfrom A to B or back")
-    whole.text(20, 2e-7, "blocks: the same jumps,\nshorter as lr falls")
-    whole.text(20, 5e-8, "spikes: the line crosses the test data")
-    whole.text(20, 2e-8, "flat end: steps too small for float32")
-    whole.set(ylim=(1e-8, 30))
-    whole.set_title("Fixed learning rate: the jumps stay.\nFalling one: they shrink")
-    for axes in (near, whole):
-        axes.set(xlabel="epoch", ylabel="loss (MAE, no unit), log scale", yscale="log")
-        axes.legend(loc="upper right")
+    shown = np.arange(row - 2, row + every + 2)
+    losses = np.transpose([both_losses(run, trajectory, epoch) for epoch in shown])
+    for values, look, label, style in zip(losses, (BLUE, ORANGE), labels, ("s-", "o--")):
+        epochs.plot(shown, values, style, color=look, label=f"{label} of the model")
+    ring = dict(color="black", lw=2.5, marker="o", mfc="none", ms=24, mew=2.5)
+    for printed in (row, row + every):
+        epochs.plot([printed - 1, printed], [train_a, test_b], **ring, label="a printed row")
+    ticks = [f"{epoch}\n{'AB'[(epoch - row + 1) % 2]}" for epoch in shown]
+    epochs.set_xticks(shown, ticks, fontsize=13)
+    epochs.set(xlabel="the model after epoch", title="The models take turns, in every epoch")
+    epochs.legend(epochs.lines[:3], [line.get_label() for line in epochs.lines[:3]])
+    models.legend(loc="upper left")
+    for axes in (models, epochs):
+        axes.set(ylabel="loss (MAE, no unit)", ylim=(0, 0.0175))
+    figure.suptitle(
+        f"Section 6 from epoch {row} on: each printed row takes one loss from each of two models"
+    )
     return figure
 
 
@@ -171,7 +177,7 @@ def main():
     print_amplitudes(run)
 
     print("\n# 4. The picture")
-    figure = plot(run, trajectories["section 6"], train_by_hand(run, SCHEDULE))
+    figure = plot(run, trajectories["section 6"], EVERY["section 6"])
     program.save_figure(figure, "limit_cycle")
     program.show_figures()
 

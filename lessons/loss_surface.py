@@ -1,15 +1,16 @@
 """The loss surface of MAE and of MSE, with a training run's path over each.
 
-The loss depends on two numbers, weight and bias. So it can be drawn as a map: a point is a model,
-its colour the loss. Each epoch is one step straight down the slope. Both runs start where the
-tutorial does and take 100 epochs. The first is the tutorial's. The second has MSE, and the learning
-rate with which its first step is just as long. MSE's slope shrinks with the residuals, MAE's only
-changes where a residual changes its sign. That makes neither loss better: with a larger rate, MSE
-gets nearer than either run here (learning_rate.py).
+The loss depends on two numbers, weight and bias, so that it can be drawn as a map: each point is a
+model, the darker the higher its loss, and each epoch is one step straight down the slope. Both runs
+start where the tutorial does and take 100 epochs. One is the tutorial's; the other has MSE, and the
+learning rate with which its first step is just as long. From there on MSE's steps shrink with the
+residuals, whereas MAE's keep their length as long as no residual changes its sign. That makes
+neither loss the better one, because with a larger rate MSE gets nearer to the true parameters than
+either run here, as learning_rate.py shows.
 
 Prints where both runs are after some epochs, and saves figures/loss_surface.png. With --animation
-it saves figures/training.gif too: the line turns towards the data, while the point walks over the
-map, for 200 epochs.
+it saves figures/training.gif too, a film of 200 epochs, in which the line turns towards the data
+while the point walks over the map.
 """
 
 import sys
@@ -23,13 +24,12 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 
 from manual_grad import numpy_closed_form, program
-from manual_grad.losses import LOSSES
+from manual_grad.loss_map import draw_map, losses_at, path, write
 from manual_grad.program import BLUE, GREEN, ORANGE
-from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
+from manual_grad.published_runs import published_runs
 
-MARKED = [0, 10, 20, 50, 100]  # epochs
+PRINTED = [0, 10, 20, 50, 100]  # epochs
 LEVELS = {"mae": np.arange(0, 0.45, 0.04), "mse": np.arange(0, 0.21, 0.02)}
-LABELS = {"mae": "MAE (no unit)", "mse": "MSE (no unit)"}
 MAP = np.linspace(0.25, 0.85, 61), np.linspace(0.05, 0.55, 51)  # weights, biases
 
 
@@ -41,53 +41,30 @@ def with_equal_first_step(run, loss):
     return run._replace(loss=loss, lr=run.lr * slope / other_slope)
 
 
-def path(run, trajectory):
-    """Return the weights and the biases at the start and after each epoch: (2, epochs + 1)."""
-    return np.array([[run.weight, *trajectory.weight], [run.bias, *trajectory.bias]])
-
-
-def losses_at(loss, X, y, weights, biases):
-    """Return the loss for each bias and weight: an array (number of biases, of weights)."""
-    loss_fn, _ = LOSSES[loss]
-    return np.array([[loss_fn(weight * X + bias, y) for weight in weights] for bias in biases])
-
-
-def write(axes, text, point, offset=(10, 8)):
-    """Write on a map beside a point, on a white ground."""
-    white = dict(fc="white", ec="none", pad=1.5, alpha=0.8)
-    return axes.annotate(text, point, offset, textcoords="offset points", bbox=white)
-
-
-def draw_map(axes, loss, X, y, weights, biases, levels):
-    """Draw the loss surface, the darker the higher, and the true parameters; return the filling."""
-    surface = losses_at(loss, X, y, weights, biases)
-    # Only the paler half of the colours: a path stays visible on it.
-    colors = dict(cmap="Blues", vmin=0, vmax=2 * levels[-1])
-    filling = axes.contourf(weights, biases, surface, levels, **colors)
-    axes.contour(weights, biases, surface, levels, colors="0.5", linewidths=0.8)
-    axes.plot(TRUE_WEIGHT, TRUE_BIAS, "k*", ms=20)
-    axes.set(xlabel="weight (no unit)", ylabel="bias (no unit)")
-    return filling
-
-
 @plt.rc_context(program.SLIDE)
 def plot(runs, paths):
-    """Draw the two maps side by side, with the runs' paths; return the Figure."""
-    figure, panels = plt.subplots(1, 2, sharex=True, sharey=True)
-    titles = "slopes change where a sign does", "the lower, the flatter"
-    for axes, run, points, title in zip(panels, runs, paths, titles):
-        X, y = run.X.numpy(), run.y.numpy()
-        filling = draw_map(axes, run.loss, X, y, *MAP, LEVELS[run.loss])
-        figure.colorbar(filling, ax=axes, label=LABELS[run.loss], location="bottom", format="%.2f")
-        write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
-        axes.plot(*points, color=ORANGE)
-        axes.plot(*points[:, MARKED], "o", color=ORANGE, mec="black", ms=11)
-        for epoch in MARKED:
+    """Draw the runs' paths over two maps, and the length of each step; return the Figure."""
+    figure, (*maps, lengths) = plt.subplots(1, 3)
+    looks = dict(color=BLUE, marker="s"), dict(color=ORANGE, marker="o")
+    for axes, run, points, look in zip(maps, runs, paths, looks):
+        name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
+        draw_map(axes, run.loss, run.X.numpy(), run.y.numpy(), *MAP, LEVELS[run.loss])
+        axes.plot(*points, **look, mec="black", markevery=10)
+        for epoch in PRINTED:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
-            write(axes, f"epoch {epoch}", points[:, epoch], (2, 14) if falling else (16, -8))
-        axes.set_title(f"{run.loss.upper()}, lr = {run.lr:.3g}: {title}")
-    panels[1].set_ylabel("")
-    figure.suptitle("Two losses, one start, equally long first steps")
+            text = f"epoch {epoch}" if epoch == 0 else str(epoch)
+            write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
+        axes.set_title(f"{name}\nlines of equal loss")
+        steps = np.hypot(*np.diff(points))
+        lengths.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)
+    maps[1].set_ylabel("")
+    lengths.set(title="The length of each step\n", xlabel="epoch", ylim=(0, None))
+    lengths.set_ylabel("distance in weight and bias (no unit)")
+    lengths.legend()
+    figure.suptitle(
+        "Equally long first steps: MSE's shrink at once, MAE's when residuals change sign\n"
+        "(a marker every 10 epochs)"
+    )
     return figure
 
 
@@ -107,18 +84,16 @@ def animate(run, points, writer, every=5, hold=8):
     draw_map(map_axes, run.loss, X, y, *MAP, LEVELS[run.loss])
     (walk,) = map_axes.plot([], [], color=ORANGE)
     (point,) = map_axes.plot([], [], "o", color=ORANGE, mec="black", ms=14)
-    write(map_axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
     title = line_axes.set_title("")
     map_axes.set_title("The loss surface: the darker, the higher")
-    ends = np.array([0, 1])
+    ends, losses = np.array([0, 1]), losses_at(run.loss, X, y, *points)
 
     def show(epoch):
         weight, bias = points[:, epoch]
         line.set_data(ends, weight * ends + bias)
         walk.set_data(*points[:, : epoch + 1])
         point.set_data([weight], [bias])
-        value = losses_at(run.loss, X, y, [weight], [bias]).item()
-        title.set_text(f"Epoch {epoch}: {run.loss.upper()} = {value:.3f}")
+        title.set_text(f"Epoch {epoch}: {run.loss.upper()} = {losses[epoch]:.3f}")
 
     show(0)
     figure.draw_without_rendering()  # lays the figure out, once for all frames
@@ -136,18 +111,18 @@ def animate(run, points, writer, every=5, hold=8):
 
 def print_paths(runs, paths):
     for run, points in zip(runs, paths):
+        losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
         print(f"\n# {run.loss.upper()}, lr = {run.lr:.6f}")
         print(f"{'epoch':>5}{'weight':>10}{'bias':>10}{run.loss.upper():>10}")
-        for epoch in MARKED:
+        for epoch in PRINTED:
             weight, bias = points[:, epoch]
-            value = losses_at(run.loss, run.X.numpy(), run.y.numpy(), [weight], [bias]).item()
-            print(f"{epoch:>5}{weight:>10.6f}{bias:>10.6f}{value:>10.6f}")
+            print(f"{epoch:>5}{weight:>10.6f}{bias:>10.6f}{losses[epoch]:>10.6f}")
 
 
 def main(animation=False):
     run = published_runs()["section 3"]
     runs = run, with_equal_first_step(run, "mse")
-    paths = [path(run, run.train(numpy_closed_form.train)) for run in runs]
+    paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
     print_paths(runs, paths)
 
     print("\n# The picture")

@@ -1,13 +1,14 @@
-"""Optimizers by hand beside torch.optim's: the same loop twice, a table, a picture of five paths.
+"""Optimizers by hand beside torch.optim's: one training, a table, a picture of five paths.
 
-Both loops train the tutorial's line from the tutorial's start, with MSE and in float64. The first
-takes its gradients from the closed form and its optimizer from optimizers.py. The second takes both
-from torch. Prints how far apart they are over 1000 epochs and where they end. Saves
-figures/optimizers.png: the first 100 epochs of plain SGD, momentum, Nesterov's variant, RMSprop and
-Adam.
+The tutorial's line is trained from the tutorial's start, with MSE and in float64, by each optimizer
+twice. The loop below takes its gradients from the closed form and its steps from optimizers.py;
+torch_optim.train takes both from torch. Prints how far apart the two are over 1000 epochs and where
+they end. Saves figures/optimizers.png, which shows the first 100 epochs of plain SGD, momentum,
+Nesterov's variant, RMSprop and Adam.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # started by its file name, as an editor's run button does
@@ -16,15 +17,13 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from torch import nn
 
-from lessons.loss_surface import LABELS, draw_map, losses_at, write
-from manual_grad import optimizers, program
+from manual_grad import optimizers, program, torch_optim
+from manual_grad.loss_map import draw_map, losses_at, path
 from manual_grad.losses import mse_gradient
 from manual_grad.program import BLUE, GREEN, ORANGE, SKY
-from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
+from manual_grad.published_runs import published_runs
 
-LR = 0.01
 OPTIMIZERS = {
     "plain SGD": ("SGD", {}),
     "momentum": ("SGD", dict(momentum=0.9)),
@@ -45,16 +44,17 @@ LOOKS = {  # the optimizers of the picture
     "RMSprop": dict(color=GREEN, marker="D", ls=":"),
     "Adam": dict(color=ORANGE, marker="X"),
 }
-MAP = np.linspace(0.28, 0.78, 51), np.linspace(0.08, 0.52, 45), np.arange(0, 0.2, 0.01)
+MAP = np.linspace(0.28, 0.78, 51), np.linspace(0.08, 0.52, 45), np.arange(0, 0.2, 0.02)
 
 
-def train_by_hand(X, y, weight, bias, name, options, epochs):
-    """Train y = weight * X + bias; return weights and biases from the start on, (2, epochs + 1)."""
-    weight, bias = np.array(weight, X.dtype), np.array(bias, X.dtype)
-    optimizer = getattr(optimizers, name)([weight, bias], **options)
+def train_by_hand(run, name, options):
+    """Train a run's line with MSE; return weights and biases from the start on, (2, epochs + 1)."""
+    X, y = run.X.numpy(), run.y.numpy()
+    weight, bias = np.array(run.weight, X.dtype), np.array(run.bias, X.dtype)
+    optimizer = getattr(optimizers, name)([weight, bias], lr=run.lr, **options)
     points = [(weight.item(), bias.item())]
 
-    for _ in range(epochs):
+    for _ in range(run.epochs):
         # 1. Forward pass
         y_pred = weight * X + bias
 
@@ -75,44 +75,20 @@ def train_by_hand(X, y, weight, bias, name, options, epochs):
     return np.array(points).T
 
 
-def train_by_torch(X, y, weight, bias, name, options, epochs):
-    """Do the same with torch's gradients and torch.optim."""
-    X, y = torch.from_numpy(X), torch.from_numpy(y)
-    weight, bias = (X.new_tensor(start, requires_grad=True) for start in (weight, bias))
-    optimizer = getattr(torch.optim, name)([weight, bias], **options)
-    loss_fn = nn.MSELoss()
-    points = [(weight.item(), bias.item())]
-
-    for _ in range(epochs):
-        # 1. Forward pass
-        y_pred = weight * X + bias
-
-        # 2. Loss
-        loss_value = loss_fn(y_pred, y)
-
-        # 3. Zero gradients
-        optimizer.zero_grad()
-
-        # 4. Backpropagation
-        loss_value.backward()
-
-        # 5. Gradient descent
-        optimizer.step()
-
-        points.append((weight.item(), bias.item()))
-
-    return np.array(points).T
+def train_by_torch(run, name, options):
+    """Return the same weights and biases by torch's gradients and torch.optim."""
+    optim = getattr(torch.optim, name)
+    return path(run, run.train(partial(torch_optim.train, optim=optim, **options)))
 
 
-def print_table(problem, epochs=1000):
+def print_table(run):
     """Print how far by hand is from torch, and where both end; return the paths by hand."""
-    print(f"\n# Optimizers by hand and in torch, {epochs} epochs in float64, lr = {LR}")
+    print(f"\n# Optimizers by hand and in torch, {run.epochs} epochs in float64, lr = {run.lr}")
     print(f"{'':<56}{'equal epochs':>12}{'farthest':>11}{'weight':>10}{'bias':>10}")
     paths = {}
     for title, (name, options) in OPTIMIZERS.items():
-        case = *problem, name, dict(lr=LR) | options, epochs
-        paths[title] = by_hand = train_by_hand(*case)
-        by_torch = train_by_torch(*case)
+        paths[title] = by_hand = train_by_hand(run, name, options)
+        by_torch = train_by_torch(run, name, options)
         equal = (by_hand == by_torch)[:, 1:].all(axis=0).sum()
         farthest = np.abs(by_hand - by_torch).max()
         weight, bias = by_hand[:, -1]
@@ -124,32 +100,30 @@ def print_table(problem, epochs=1000):
 
 
 @plt.rc_context(program.SLIDE)
-def plot(X, y, paths, epochs=100):
+def plot(run, paths, epochs=100):
     """Draw the paths over the loss surface, and their losses; return the Figure."""
     figure, (left, right) = plt.subplots(1, 2, width_ratios=[3, 2])
+    X, y = run.X.numpy(), run.y.numpy()
     draw_map(left, "mse", X, y, *MAP)
     for title, look in LOOKS.items():
         points = paths[title][:, : epochs + 1]
         left.plot(*points, **look, markevery=10, label=title)
-        losses = [losses_at("mse", X, y, [w], [b]).item() for w, b in points.T]
-        right.plot(losses, **look, markevery=10, label=title)
-    write(left, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
+        right.plot(losses_at("mse", X, y, *points), **look, markevery=10, label=title)
     left.set_title("Paths over the loss surface")
     left.legend(loc="lower right", title="one marker every 10 epochs")
-    right.set(yscale="log", xlabel="epoch", ylabel=LABELS["mse"], title="The losses")
-    figure.suptitle(
-        f"{epochs} epochs, lr = {LR}: all go farther than plain SGD. Momentum and Adam overshoot"
-    )
+    right.set(yscale="log", xlabel="epoch", ylabel="MSE (no unit)", title="The losses")
+    words = "all go farther than plain SGD. Momentum and Adam overshoot"
+    figure.suptitle(f"{epochs} epochs, lr = {run.lr}: {words}")
     return figure
 
 
 def main():
     run = published_runs()["section 3"]
-    X, y = run.X.double().numpy(), run.y.double().numpy()
-    paths = print_table((X, y, run.weight, run.bias))
+    run = run._replace(X=run.X.double(), y=run.y.double(), loss="mse", epochs=1000)
+    paths = print_table(run)
 
     print("\n# The picture")
-    program.save_figure(plot(X, y, paths), "optimizers")
+    program.save_figure(plot(run, paths), "optimizers")
     program.show_figures()
 
 

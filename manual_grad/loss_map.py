@@ -24,10 +24,9 @@ def losses_at(loss, X, y, weight, bias):
     return at(weight, bias)
 
 
-def path(start, trajectory):
-    """Return the weights and the biases at the start and after each epoch: (2, epochs + 1)."""
-    weight, bias = start
-    return np.array([[weight, *trajectory.weight], [bias, *trajectory.bias]])
+def path(run, trajectory):
+    """Return the weights and the biases at a run's start and after each epoch: (2, epochs + 1)."""
+    return np.array([[run.weight, *trajectory.weight], [run.bias, *trajectory.bias]])
 
 
 def draw_map(axes, loss, X, y, weights, biases, levels, fill=True, words=True):
@@ -48,14 +47,14 @@ def draw_map(axes, loss, X, y, weights, biases, levels, fill=True, words=True):
     axes.set(xlabel="weight (no unit)", ylabel="bias (no unit)")
     axes.set(xlim=weights[[0, -1]], ylim=biases[[0, -1]])
     if words:
-        axes.clabel(lines, fontsize=14, colors="0.3")
+        axes.clabel(lines, fontsize=14, colors="0.3", zorder=1)  # below a path
         write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
     return lines
 
 
 def write(axes, text, point, offset=(10, 8)):
     """Write beside a point, `offset` printer's points away, on white; return the Annotation."""
-    white = dict(fc="white", ec="none", pad=1.5, alpha=0.8)
+    white = dict(fc="white", ec="none", pad=1.5)
     return axes.annotate(text, point, offset, textcoords="offset points", bbox=white)
 
 

@@ -21,6 +21,7 @@ SLIDE = {
     "font.size": 16,
     "axes.titlesize": 18,
     "legend.fontsize": 14,
+    "legend.framealpha": 1,
     "lines.linewidth": 2.5,
     "lines.markersize": 9,
 }

@@ -1,16 +1,20 @@
 """What the tests share: no windows, one thread, programs that run in the tests' own process."""
 
 import contextlib
+import functools
 import gc
 import io
+import re
 import runpy
 import sys
 from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from published_numbers import TOTAL
 
 from manual_grad import torch_optim
@@ -54,6 +58,41 @@ def start():
         return printed.getvalue()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory):
+    """Return a function that runs a program's main, once a session and without rendering.
+
+    ran(program) returns what main prints, and its figures by the names of their files.
+    """
+
+    @functools.cache
+    def run(program):
+        printed, figures = io.StringIO(), {}
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(tmp_path_factory.mktemp("ran")),
+            contextlib.redirect_stdout(printed),
+        ):
+            patch.setattr(Figure, "savefig", lambda figure, path: figures.update({path: figure}))
+            program.main()
+        text = printed.getvalue()
+        assert max(map(len, text.splitlines())) <= 100
+        saved = re.findall(r"Saved (figures/.*\.png)", text)
+        assert [path.as_posix() for path in figures] == saved
+        return text, {path.stem: figure for path, figure in figures.items()}
+
+    return run
+
+
+def assert_is_the_band_of(losses, band, **near):
+    """Assert that a band reaches, in each epoch, from the lower to the higher of two losses."""
+    (path,) = band.get_paths()
+    for epoch in range(1, len(losses)):
+        edges = path.vertices[path.vertices[:, 0] == epoch, 1]
+        pair = sorted(losses[epoch - 1 : epoch + 1])
+        np.testing.assert_allclose([edges.min(), edges.max()], pair, **near)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,29 +1,36 @@
-"""The lessons on one epoch, the loss surface, the learning rate and autograd: right, and so drawn.
+"""The lessons: what they print and draw is right. Each number is found once more, by torch.
 
-Each number is found once more, by torch or by a formula. The other lessons have files of their own.
+limit_cycle, schedules, explore, minibatches and finite_differences have files of their own.
 """
 
 import argparse
 import ast
 import contextlib
-import io
 import re
+from functools import partial
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, assert_is_the_band_of
 from matplotlib.animation import PillowWriter
-from matplotlib.figure import Figure
+from matplotlib.contour import QuadContourSet
 from matplotlib.quiver import Quiver
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
-from lessons import autograd_function, first_epoch, learning_rate, loss_surface, schedules
+from lessons import (
+    autograd_function,
+    explore,
+    first_epoch,
+    learning_rate,
+    loss_surface,
+    optimizer_paths,
+)
 from lessons.autograd_function import MAE
-from manual_grad import torch_optim
+from manual_grad import loss_map, torch_optim
 from manual_grad.published_runs import published_runs
 
 FLOAT32 = 16 * 2.0**-24  # numbers of at most 1 from 40 points: so many roundings at most
@@ -32,37 +39,30 @@ PATH64 = 2.2e-12  # 100 epochs of such roundings, relative to the largest parame
 # In float32, MSE: 3 roundings of 2^-24 an epoch. MAE: where one flips the sign of a residual, the
 # step changes by lr * 2 |x| / n.
 PATH32 = {"mse": 1.8e-5, "mae": 5e-4}
+# A path of 100 epochs in which an epoch rounds some 100 times by 2^-53. What was planted in one,
+# 1e-13, grew at most 1.5 times in the later ones.
+LOOP = 100 * 100 * 1.5 * 2.0**-53
 PRINTED = 1e-6  # one of the sixth decimal
+# A line of equal loss is straight between points of a grid at most 0.036 apart. MAE's slope changes
+# by less than 1 between two of them, so that MAE leaves the line by less than a quarter of that.
+ON_LINE = 0.009
 
 RUN = published_runs()["section 3"]
 RUN64 = RUN._replace(X=RUN.X.double(), y=RUN.y.double())
 X = RUN64.X.numpy()
-H_MAX = schedules.curvatures(X)[0].max()
 # After 100 epochs residuals have both signs. In the third run some are 0.
 LATER = RUN._replace(weight=0.5784404277801514, bias=0.3513098657131195)
 ZEROS = LATER._replace(y=torch.where(RUN.X < 0.1, LATER.weight * RUN.X + LATER.bias, RUN.y))
 LOSS_FNS = {"mae": nn.L1Loss(), "mse": nn.MSELoss()}
-RATES = {"mae": learning_rate.MAE_RATES, "mse": learning_rate.mse_rates(H_MAX)}
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """Run each program once, without rendering; return what each prints, and its figures."""
-    results = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, path: path.touch())
-        for program in (first_epoch, loss_surface, learning_rate):
-            printed, folder = io.StringIO(), tmp_path_factory.mktemp("lesson")
-            with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-                program.main()
-            text = printed.getvalue()
-            assert max(map(len, text.splitlines())) <= 100
-            names = re.findall(r"Saved figures/(\w+)\.png", text)
-            assert sorted(names) == sorted(path.stem for path in folder.glob("figures/*"))
-            figures = dict(zip(names, map(plt.figure, plt.get_fignums()), strict=True))
-            results[program] = SimpleNamespace(text=text, figures=figures)
-            plt.close("all")
-    return results
+HESSIAN = torch.autograd.functional.hessian(
+    lambda parameters: nn.MSELoss()(parameters[0] * RUN64.X + parameters[1], RUN64.y),
+    torch.zeros(2, dtype=torch.float64),
+)
+H, AXES = np.linalg.eigh(HESSIAN.numpy())
+RATES = {
+    "mae": [0.001, 0.01, 0.03, 0.1, 1],
+    "mse": [0.001, 0.01, 0.1, 2 / H.sum(), 1.05 * 2 / H[1]],
+}
 
 
 def rows(text, title, first, count):
@@ -105,24 +105,34 @@ def test_the_first_epoch_in_three_ways_is_torch_optims():
 
 
 def test_the_printed_columns_follow_from_each_other_and_their_means_are_the_numbers(ran):
-    text = ran[first_epoch].text
-    table = np.array(rows(text, "   i       x", 1, 40), float).T
-    _, x, y, y_pred, residual, sign, sign_x = table
-    X, y_train = RUN.X.ravel(), RUN.y.ravel()
-    y_of_x, signs = RUN.weight * X + RUN.bias, np.sign(residual)
-    right = [range(40), X, y_train, y_of_x, y_pred - y, signs, sign * x]
-    assert_allclose(table, np.array(right), atol=PRINTED)
-    weight_grad, bias_grad = sign_x.mean(), sign.mean()
-    new = RUN.weight - RUN.lr * weight_grad, RUN.bias - RUN.lr * bias_grad
-    right = [abs(residual).mean(), weight_grad, bias_grad, *new]
+    text, _ = ran(first_epoch)
+    x_train, y_train = RUN.X.ravel(), RUN.y.ravel()
+    end, after = RUN.train(torch_optim.train), path_by_torch(RUN)
+    for title, some, (weight, bias) in (
+        ("# The first epoch: forward", range(40), after[:, 0]),
+        ("# Epoch 30", range(0, 40, 4), after[:, 30]),
+    ):
+        table = np.array(rows(text, title, 4, len(some)), float).T
+        _, x, _, y_pred, residual, sign, _ = table
+        y_of_x = weight * x_train + bias
+        right = [some, x_train[some], y_train[some], y_of_x[some]]
+        right += [(y_of_x - y_train)[some], np.sign(residual), sign * x]
+        assert_allclose(table, np.array(right), atol=PRINTED)
+        assert f"weight = {weight:.8f}, bias = {bias:.8f}\n" in text
+    first = [end.loss, end.weight_grad, end.bias_grad, end.weight, end.bias]
     printed = [row[-3:] for row in rows(text, "in three ways", 4, 5)]
-    assert_allclose(np.array(printed, float).T, [right] * 3, atol=PRINTED)
+    assert_allclose(np.array(printed, float).T, [[column[0] for column in first]] * 3, atol=PRINTED)
+    signs = (y_of_x - y_train).sign()
+    assert f"{(signs > 0).sum()} have sign 1 and {(signs < 0).sum()} sign -1" in text
+    assert f"= {end.bias_grad[30]:.3f}; in epoch 0 it was {end.bias_grad[0]:.3f}." in text
+    assert f"is {end.weight_grad[30]:.3f}; it was {end.weight_grad[0]:.3f}." in text
     assert not re.search(r"-0(\.0*)?(?![.\d])", text), "a zero with a sign"
 
 
 def test_the_graph_has_torchs_value_and_gradient_at_each_node_and_shows_the_last(ran):
-    printed = rows(ran[first_epoch].text, "# The graph", 6, 7)[::-1]
-    (axes,) = ran[first_epoch].figures["first_epoch_graph"].axes
+    text, figures = ran(first_epoch)
+    printed = rows(text, "# The graph", 6, 7)[::-1]
+    (axes,) = figures["first_epoch_graph"].axes
     drawn = [text.get_text() for text in axes.texts]
     for run in (ZEROS, LATER, RUN):
         weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
@@ -151,7 +161,7 @@ def test_the_graph_has_torchs_value_and_gradient_at_each_node_and_shows_the_last
 
 
 def test_the_residuals_are_drawn_by_sign_and_the_arrows_are_gradient_and_step(ran):
-    figures = ran[first_epoch].figures
+    _, figures = ran(first_epoch)
     for axes, run in zip(figures["first_epoch_residuals"].axes, (RUN, LATER), strict=True):
         y_pred = run.weight * RUN.X + run.bias
         bars = torch.hstack([RUN.X, RUN.y, RUN.X, y_pred])
@@ -170,34 +180,64 @@ def test_the_residuals_are_drawn_by_sign_and_the_arrows_are_gradient_and_step(ra
 
 
 def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_steps(ran):
-    text, figure = ran[loss_surface].text, ran[loss_surface].figures["loss_surface"]
-    epochs, steps = [0, 10, 20, 50, 100], []
-    for axes, loss in zip(figure.axes, ("mae", "mse")):
+    text, figures = ran(loss_surface)
+    *maps, lengths = figures["loss_surface"].axes
+    epochs, firsts = [0, 10, 20, 50, 100], []
+    for axes, drawn, loss in zip(maps, lengths.lines, ("mae", "mse"), strict=True):
         lr = float(re.search(rf"# {loss.upper()}, lr = (\S+)", text)[1])
         right = path_by_torch(RUN64._replace(loss=loss, lr=lr))
-        _, walk, marks = (np.array(line.get_data()) for line in axes.lines)
+        _, walk = (np.array(line.get_data()) for line in axes.lines)
         assert_allclose(walk, right, atol=PATH32[loss])
-        assert_array_equal(marks, walk[:, epochs])
-        assert_array_equal([note.xy for note in axes.texts[1:]], marks.T)
+        notes = [note for note in axes.texts if note.get_text().split()[-1].isdigit()]
+        assert_array_equal([note.xy for note in notes], walk[:, epochs].T)
+        steps = np.hypot(*np.diff(right))
+        assert_allclose(drawn.get_xydata().T, [range(1, 101), steps], atol=2 * PATH32[loss])
         losses = [loss_by_torch(loss, *point) for point in right[:, epochs].T]
         table = np.array(rows(text, f"# {loss.upper()}", 2, 5), float)
         assert_allclose(table.T, [epochs, *right[:, epochs], losses], atol=PATH32[loss])
-        assert f"{loss.upper()}, lr = {lr:.3g}" in axes.get_title()
-        steps.append(np.linalg.norm(right[:, 1] - right[:, 0]))
-    assert_allclose(*steps, rtol=1e-4)  # lr is printed with five digits
+        name = f"{loss.upper()}, lr = {lr:.3g}"
+        assert [axes.get_title().split("\n")[0], drawn.get_label()] == [name, name]
+        firsts.append(steps[0])
+    assert_allclose(*firsts, rtol=1e-4)  # lr is printed with five digits
 
 
-def test_the_map_shows_torchs_loss_of_each_pair_of_parameters(monkeypatch):
-    weights, biases = (part[::10] for part in loss_surface.MAP)
+def test_each_map_has_torchs_loss_at_its_lines_and_its_star_at_the_true_parameters(ran):
+    maps = [(axes, "mae") for axes in ran(first_epoch)[1]["first_epoch_surface"].axes]
+    maps += zip(ran(loss_surface)[1]["loss_surface"].axes, ("mae", "mse"))
+    for name, loss in (("learning_rate", "mse"), ("learning_rate_mae", "mae")):
+        maps += [(axes, loss) for axes in ran(learning_rate)[1][name].axes[1:6]]
+    maps.append((ran(optimizer_paths)[1]["optimizers"].axes[0], "mse"))
+    for axes, loss in maps:
+        *_, lines = [one for one in axes.findobj(QuadContourSet) if not one.filled]
+        assert_lines_are_at_their_loss(lines, loss)
+        assert axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
+    for loss, lines in explore.Explorer().contours.items():
+        assert_lines_are_at_their_loss(lines, loss.lower())
+
+
+def assert_lines_are_at_their_loss(lines, loss):
+    """Assert that torch's loss at each point of a map's lines is the line's."""
+    drawn = 0
+    for level, segments in zip(lines.levels, lines.allsegs, strict=True):
+        losses = [loss_by_torch(loss, *point) for segment in segments for point in segment]
+        assert_allclose(losses, np.full(len(losses), level), rtol=0, atol=ON_LINE)
+        drawn += len(losses)
+    assert drawn > 50
+
+
+def test_a_filled_map_has_a_colour_everywhere_its_numbers_and_the_names_of_its_axes():
     for loss, levels in loss_surface.LEVELS.items():
         _, axes = plt.subplots()
-        monkeypatch.setattr(axes, "contourf", lambda *args, **_: args)
-        drawn = loss_surface.draw_map(axes, loss, X, RUN64.y.numpy(), weights, biases, levels)
-        right = [[loss_by_torch(loss, weight, bias) for weight in weights] for bias in biases]
-        for ours, theirs in zip(drawn, (weights, biases, right, levels), strict=True):
-            assert_allclose(ours, theirs, atol=FLOAT64)
-        assert np.max(right) <= levels[-1], "every place has a colour"
-        assert axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
+        weights, biases = loss_surface.MAP
+        lines = loss_map.draw_map(axes, loss, X, RUN64.y.numpy(), weights, biases, levels)
+        filling, _ = axes.findobj(QuadContourSet)
+        corners = [loss_by_torch(loss, w, b) for w in weights[[0, -1]] for b in biases[[0, -1]]]
+        assert filling.filled
+        assert max(corners) <= filling.levels[-1] == levels[-1]
+        assert {float(text.get_text()) for text in lines.labelTexts} <= {*levels.round(2)}
+        assert "true parameters" in [text.get_text() for text in axes.texts]
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("weight (no unit)", "bias (no unit)")
+        assert (*axes.get_xlim(), *axes.get_ylim()) == (*weights[[0, -1]], *biases[[0, -1]])
 
 
 def test_the_animation_shows_line_and_point_of_every_fifth_epoch_and_its_progress(capsys):
@@ -229,44 +269,41 @@ def test_the_film_is_a_gif_that_repeats(tmp_path, monkeypatch):
     assert b"NETSCAPE2.0\x03\x01\x00\x00" in data, "0 repetitions: without end"
 
 
-@pytest.mark.parametrize("loss", RATES)
+@pytest.mark.parametrize("loss", ["mse", "mae"])
 def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran):
-    text, run = ran[learning_rate].text, RUN64._replace(loss=loss)
-    figure = ran[learning_rate].figures["learning_rate" + "_mae" * (loss == "mae")]
-    curves, *panels = figure.axes[:6]
+    (text, figures), run = ran(learning_rate), RUN64._replace(loss=loss)
+    curves, *panels = figures["learning_rate" + "_mae" * (loss == "mae")].axes[:6]
     table = np.array(rows(text, f"# {loss.upper()}: five rates", 2, 5), float)
-    for i, rate in enumerate(RATES[loss]):
+    rates = RATES[loss]
+    for rate, row, panel, curve, band in zip(
+        rates, table, panels, curves.lines, curves.collections, strict=True
+    ):
         right = path_by_torch(run._replace(lr=rate))
         losses = np.array([loss_by_torch(loss, *point) for point in right.T])
         size = max(1, abs(right).max())
-        star, walk, first, last = (np.array(line.get_data()) for line in panels[i].lines)
-        assert_array_equal(star, [[0.7], [0.3]])
+        _, walk, start, end = (np.array(line.get_data()) for line in panel.lines)
         assert_allclose(walk, right, atol=PATH64 * size)
-        assert_array_equal(np.hstack([first, last]), walk[:, [0, -1]])
+        assert_array_equal(np.hstack([start, end]), walk[:, [0, -1]])
         # A loss is at most PATH64 * size off for MAE, and that times twice the residual for MSE.
         near = dict(atol=PATH64 * size, rtol=PATH64 * size)
-        epochs, marks = curves.lines[i].get_data()
+        epochs, marks = curve.get_data()
         assert_allclose(marks, losses[epochs], **near)
-        (band,) = curves.collections[i].get_paths()
-        for epoch in range(1, 101):  # from the lower of two losses to the higher
-            edges = band.vertices[band.vertices[:, 0] == epoch, 1]
-            pair = np.sort(losses[epoch - 1 : epoch + 1])
-            assert_allclose([edges.min(), edges.max()], pair, **near)
-        assert curves.lines[i].get_label() == panels[i].get_title() == f"lr = {rate:.3g}"
-        numbers = rate, *losses[[0, -2, -1]], *right[:, -1]
-        assert_allclose(table[i], numbers, rtol=6e-4)  # four digits are printed
+        assert_is_the_band_of(losses, band, **near)
+        assert curve.get_label() == panel.get_title() == f"lr = {rate:.3g}"
+        factors = (1 - rate * H) if loss == "mse" else []
+        numbers = rate, *factors, *losses[[0, -2, -1]], *right[:, -1]
+        assert_allclose(row, numbers, rtol=6e-4)  # four digits are printed
 
 
-def test_an_mse_step_multiplies_the_error_along_each_axis_of_torchs_hessian():
-    def loss(parameters):
-        return LOSS_FNS["mse"](parameters[0] * RUN64.X + parameters[1], RUN64.y)
-
-    hessian = torch.autograd.functional.hessian(loss, torch.zeros(2, dtype=torch.float64))
-    h, axes = np.linalg.eigh(hessian.numpy())
-    assert_allclose(H_MAX, h.max(), rtol=FLOAT64)
+def test_an_mse_step_multiplies_the_error_along_each_axis_of_torchs_hessian(ran):
+    text, _ = ran(learning_rate)
+    assert_allclose(learning_rate.curvatures(RUN.X), H, rtol=FLOAT64)
+    assert f"h = {H[0]:.4f} along the flattest axis, {H[1]:.4f} along the steepest\n" in text
+    assert f"fastest rate, 2 / (sum of both) = {2 / H.sum():.4f}\n" in text
+    assert f"stable rate, 2 / h of the steepest = {2 / H[1]:.4f}\n" in text
     for rate, ends in zip(RATES["mse"], ("near", "near", "near", "there", "far"), strict=True):
-        errors = axes.T @ (path_by_torch(RUN64._replace(loss="mse", lr=rate)) - [[0.7], [0.3]])
-        right = errors[:, :1] * (1 - rate * h[:, None]) ** np.arange(101)
+        errors = AXES.T @ (path_by_torch(RUN64._replace(loss="mse", lr=rate)) - [[0.7], [0.3]])
+        right = errors[:, :1] * (1 - rate * H[:, None]) ** np.arange(101)
         assert_allclose(errors, right, atol=FLOAT32 * abs(right).max())  # the labels are float32
         share = np.linalg.norm(errors[:, -1]) / np.linalg.norm(errors[:, 0])
         assert ends == ("there" if share < 1e-3 else "near" if share < 1 else "far")
@@ -283,15 +320,41 @@ def test_mae_jumps_wider_at_a_larger_rate_and_from_a_third_on_back_to_its_start(
     assert widths == sorted(widths)
 
 
+def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ran):
+    text, figures = ran(optimizer_paths)
+    left, right = figures["optimizers"].axes
+    run = RUN64._replace(loss="mse")
+    lines = {line.get_label(): line for line in left.lines[1:]}
+    curves = {line.get_label(): line for line in right.lines}
+    assert list(lines) == list(curves) == ["plain SGD", "momentum", "Nesterov", "RMSprop", "Adam"]
+    for row, (title, (name, options)) in zip(
+        text.splitlines()[3:], optimizer_paths.OPTIMIZERS.items()
+    ):
+        assert row[:56].rstrip().startswith(f"{name}(")
+        assert eval(row[:56], {name: dict}) == options
+        by_torch = optimizer_paths.train_by_torch(run, name, options)
+        by_hand = optimizer_paths.train_by_hand(run, name, options)
+        assert_allclose(by_hand, by_torch, rtol=0, atol=LOOP, err_msg=title)
+        if title in lines:
+            assert_array_equal(lines[title].get_xydata().T, by_hand)
+            losses = [loss_by_torch("mse", *point) for point in by_torch.T]
+            assert_allclose(curves[title].get_ydata(), losses, rtol=0, atol=LOOP)
+    equal, farthest, weight, bias = text.splitlines()[3].split()[1:]  # plain SGD
+    end = path_by_torch(run._replace(epochs=1000))[:, -1]
+    assert [weight, bias] == [f"{number:.6f}" for number in end]
+    assert 0 < int(equal) <= 1000
+    assert float(farthest) < 1e-15
+
+
 # --- autograd_function
 
 
 @pytest.mark.parametrize("name", ["section 3", "exercise, author's"])
 def test_a_published_run_is_the_one_with_l1loss_to_the_bit(name, reference):
-    by_hand = autograd_function.train(published_runs()[name], MAE.apply)
+    run = published_runs()[name]
+    by_hand = run.train(partial(torch_optim.train, loss_fn=MAE.apply))
     for ours, theirs in zip(by_hand, reference[name], strict=True):
         assert_array_equal(ours, theirs)
-        assert ours.dtype == np.float32
 
 
 def gradients(loss_fn, y_pred, y, loss_grad):
@@ -330,8 +393,8 @@ def test_two_shapes_are_refused():
         MAE.apply(torch.zeros(3, 1), torch.zeros(3))
 
 
-def test_the_program_prints_what_holds(start, tmp_path):
-    printed = start("lessons/autograd_function.py", folder=tmp_path)
-    assert printed.count("100 of 100") == 5
-    assert "MAE          right" in printed
-    assert "MAEWithoutN  wrong" in printed
+def test_the_program_prints_what_holds(ran, reference):
+    text, _ = ran(autograd_function)
+    for column, numbers in reference["section 3"]._asdict().items():
+        assert f"{column:<13}100 of 100, the last {numbers[-1]}\n" in text
+    assert text.endswith("MAE          right\nMAEWithoutN  wrong\n")

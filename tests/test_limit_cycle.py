@@ -1,14 +1,17 @@
 """limit_cycle and schedules: the cycle, its cause, what ends it, and what the programs show."""
 
 import platform
+import re
 
 import numpy as np
 import pytest
 import torch
+from conftest import assert_is_the_band_of
+from matplotlib.colors import to_rgb
 from published_numbers import X86
 
 from lessons import limit_cycle, schedules
-from lessons.schedules import both_losses
+from lessons.limit_cycle import both_losses
 from manual_grad import numpy_closed_form, torch_optim
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT
 from manual_grad.trajectory import Trajectory
@@ -28,6 +31,7 @@ SCHEDULED = 310 * (RATE + 3 * 2.0**-53)
 # states lie 1.4e-7 apart in a prediction at x = 1. Six roundings of 2^-25 add 1.8e-7.
 SETTLED = 3.3e-7
 
+CHOSEN, FIXED = "lr times 0.1 every 150 epochs", "fixed"
 # The epoch after which each cycle has begun, as measured on x86-64 and on Linux ARM64.
 FIRST = {"section 3": 168, "section 6": 115, "exercise": 246, "exercise, author's": 229}
 MEASURED = X86 or platform.machine() == "aarch64"
@@ -115,22 +119,27 @@ def test_the_distance_is_proportional_to_the_learning_rate(capsys):
     assert {line.split()[-1] for line in lines} == {last.split()[-1]} == {f"{length:.4f}"}
 
 
-def test_the_picture_holds_the_loss_curves_and_both_states():
-    trajectory = RUN.train(torch_optim.train)
-    near, whole = limit_cycle.plot(RUN, trajectory, trajectory).axes
-    train, train_rows, test, test_rows = near.get_lines()
-    np.testing.assert_array_equal(train.get_ydata(), trajectory.loss)
-    assert test.get_ydata()[501] == both_losses(RUN, trajectory, 501)[1]
-    for rows, curve in ((train_rows, train), (test_rows, test)):
-        np.testing.assert_array_equal(rows.get_xydata(), curve.get_xydata()[::10])
-    row = limit_cycle.next_row(trajectory, 10)
-    points = [(row, train.get_ydata()[row]), *test.get_xydata()[[row, row - 1]].tolist()]
-    assert [text.get_text() for text in near.texts] == ["state A", "state B", "A's test loss"]
-    np.testing.assert_array_equal([text.xy for text in near.texts], points)
-    assert near.get_xlim()[0] < row < row + 10 < near.get_xlim()[1]
-    for band, losses in zip(whole.collections, (test.get_ydata(), trajectory.loss)):
-        x, y = band.get_paths()[0].vertices.T
-        assert {*y[x == 500]} == {*losses[499:501].tolist()}
+def test_the_picture_shows_each_models_two_losses_and_what_the_row_takes_from_which(ran):
+    trajectory, (text, figures) = RUN.train(torch_optim.train), ran(limit_cycle)
+    models, epochs = figures["limit_cycle"].axes
+    a, b = (both_losses(RUN, trajectory, epoch) for epoch in (119, 120))
+    assert text.count(f"\nEpoch: 120 | Train loss: {a[0]} | Test loss: {b[1]}\n") == 1
+    bars = np.reshape([bar.get_height() for bar in models.patches if bar.get_width() < 1], (2, 3))
+    np.testing.assert_array_equal(bars, [(a[0], b[0], a[0]), (a[1], b[1], b[1])])
+    assert [text.get_text() for text in models.texts] == [f"{loss:.4f}" for loss in bars.ravel()]
+    names = [label.get_text().replace("\n", " ") for label in models.get_xticklabels()]
+    for name, letter, epoch in zip(names, "AB", (119, 120)):
+        state = limit_cycle.state_after(trajectory, epoch)
+        assert name == "model {}: weight {:.4f}, bias {:.4f}".format(letter, *state)
+    assert names[2] == "printed row: train loss of A, test loss of B"
+    train, test, *rows = epochs.lines
+    right = np.transpose([both_losses(RUN, trajectory, epoch) for epoch in range(118, 132)])
+    for line, losses in zip((train, test), right):
+        np.testing.assert_array_equal(line.get_xydata().T, [range(118, 132), losses])
+    for row, line in zip((120, 130), rows, strict=True):
+        assert line.get_xydata().tolist() == [[row - 1, a[0]], [row, b[1]]]
+    letters = [label.get_text() for label in epochs.get_xticklabels()]
+    assert letters == [f"{epoch}\n{'BA'[epoch % 2]}" for epoch in range(118, 132)]
 
 
 @pytest.mark.parametrize("schedule", schedules.SCHEDULES)
@@ -152,36 +161,33 @@ def test_rates_and_runs_under_a_schedule_are_torchs(schedule):
         np.testing.assert_allclose(state, (weight.item(), bias.item()), rtol=0, atol=SCHEDULED)
 
 
-def test_the_chosen_schedule_settles_and_a_rate_that_falls_too_soon_stops_short():
-    runs = {name: schedules.train_by_hand(RUN, name) for name in schedules.SCHEDULES}
-    ends = {name: both_losses(RUN, trajectory) for name, trajectory in runs.items()}
-    assert min(ends, key=lambda name: ends[name][0]) == limit_cycle.SCHEDULE
-    assert max(ends[limit_cycle.SCHEDULE]) <= SETTLED
-    without, _ = both_losses(RUN, RUN.train(numpy_closed_form.train))
-    too_soon = {name for name, (train_loss, _) in ends.items() if train_loss > without}
+def test_each_schedule_ends_where_the_table_says_and_is_drawn_as_it_falls(ran):
+    text, figures = ran(schedules)
+    table = [re.split(r"  +", line) for line in text.splitlines()[3:12]]
+    ends = {
+        name: [float(number) for number in numbers if number != "-"] for name, *numbers in table
+    }
+    fixed = RUN.train(numpy_closed_form.train)
+    for epochs in (999, 1000):
+        losses = [float(f"{loss:.1e}") for loss in both_losses(RUN, fixed, epochs - 1)]
+        assert ends[f"fixed, 0.01, {epochs} epochs"] == losses
+    best, last = ends[CHOSEN], ends["trained with MSE, fixed, 0.8296"]
+    assert f"chooses a schedule: {CHOSEN}.\n" in text
+    assert best[0] == min(ends[name][0] for name in schedules.SCHEDULES)
+    assert max(best) <= SETTLED
+    assert max(last) < 5e-7, "rounding of float32, on the training data and beyond"
+    too_soon = {
+        name for name in schedules.SCHEDULES if ends[name][0] > ends["fixed, 0.01, 1000 epochs"][0]
+    }
     assert too_soon == {"lr times 0.1 every 100 epochs", "exponential, 0.98"}
+    assert "near 1 are 6e-08 apart" in text
 
-
-def test_both_tables_show_what_was_trained(capsys):
-    run, ends = RUN._replace(epochs=121), {}  # the smallest test loss would choose another schedule
-    schedules.print_schedules(run)
-    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[3:]]
-    constant = run.train(numpy_closed_form.train)
-    for epochs in (120, 121):
-        losses = "{:.1e} - {:.1e}".format(*both_losses(run, constant, epochs - 1))
-        assert lines.pop(0) == f"constant, 0.01, {epochs} epochs {losses}"
-    for name in schedules.SCHEDULES:
-        train_loss, test_loss = both_losses(run, schedules.train_by_hand(run, name))
-        ends[train_loss] = name
-        rates = schedules.rates_by_torch(run, name)
-        by_torch, _ = both_losses(run, schedules.train(run, rates, torch_optim.train))
-        assert lines.pop(0) == f"{name} {train_loss:.1e} {by_torch:.1e} {test_loss:.1e}"
-    assert lines[0].startswith(f"The smallest train loss chooses: {ends[min(ends)]}. ")
-    assert "are 6e-08 apart" in lines[1]
-    schedules.print_mse(RUN)
-    *_, at_001, at_01, fastest, above, _, _ = capsys.readouterr().out.splitlines()
-    assert at_001.split()[:5] == ["0.0100", "0.99908", "0.97681", "4.0e-01", "4.0e-01"]
-    assert at_01.split()[:4] == ["0.1000", "0.99081", "0.76811", "9.7e-05"]
-    assert fastest.split()[:4] == ["0.8296", "0.92373", "-0.92373", "3.5e-35"]
-    assert above.split()[:3] == ["0.8711", "0.91991", "-1.02000"]
-    assert max(map(float, fastest.split()[-2:])) < 5e-6 < 1 < min(map(float, above.split()[-2:]))
+    rates, losses = figures["schedules"].axes
+    names = [label.get_text() for label in losses.get_legend().texts]
+    assert names == [FIXED, "lr times 0.1 every 100 epochs", "cosine", CHOSEN]
+    for name, line, band in zip(names, rates.lines, losses.collections, strict=True):
+        right = np.full(1000, 0.01) if name == FIXED else schedules.rates_by_torch(RUN, name)
+        np.testing.assert_allclose(line.get_ydata(), right, rtol=1e-9)
+        run = fixed if name == FIXED else schedules.train_by_hand(RUN, name)
+        assert_is_the_band_of(run.loss, band, rtol=0)
+        assert to_rgb(line.get_color()) == tuple(band.get_facecolor()[0][:3])
