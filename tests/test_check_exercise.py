@@ -114,6 +114,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 def test_typical_mistakes_are_named(judged):
     for number, old, new, told in MISTAKES:
         assert old in ANSWERS[number], (number, old)

@@ -421,6 +421,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 def test_65_losses_are_right_in_float32_too_and_each_mistake_is_wrong():
     """For each kind of points where a loss is defined. 12 points are enough for these mistakes."""
     anywhere = ANYWHERE.strip().replace("\n", "; ").split("; ")

@@ -21,6 +21,7 @@ def trained():
     return {name: compare.train_all(run) for name, run in RUNS.items()}
 
 
+@pytest.mark.slow
 def test_the_text_is_the_same_in_every_run(trained, monkeypatch, capsys):
     figures = []
     monkeypatch.setattr(program, "save_figure", lambda figure, name: figures.append(name))

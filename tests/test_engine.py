@@ -164,6 +164,7 @@ def random_expression(seed, *leaves):
     return results[-1]
 
 
+@pytest.mark.slow
 @np.errstate(divide="ignore", invalid="ignore")  # the mean of nothing is nan
 def test_2000_random_expressions_of_all_ranks_and_dtypes():
     """Ranks 0 to 4, axes of length 0 to 3, float32 or float64 with a constant of int8 or bool."""

@@ -51,6 +51,7 @@ def ran(tmp_path_factory):
     return [re.split(r"  +", line.strip()) for line in lines], *figures
 
 
+@pytest.mark.slow
 def test_each_step_by_hand_is_torch_optims_on_the_same_batches():
     for size, lr in [*((size, 0.01) for size in EPOCHS), *((8, lr) for lr in RATES)]:
         assert_allclose(*runs(size, lr), rtol=0, atol=FLOAT64)
