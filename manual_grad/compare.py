@@ -111,7 +111,7 @@ def plot_paths(runs):
     axes.clabel(lines, fontsize=14, manual=[(0.8, 0.27 + level) for level in LEVELS])
     for name, run, trajectories in runs:
         for trainer, trajectory in trajectories.items():
-            points = path((run.weight, run.bias), trajectory)
+            points = path(run, trajectory)
             look = LOOKS[trainer] | dict(markevery=[0], solid_capstyle="round")
             axes.plot(*points, **look, label=trainer)
             axes.plot(*points[:, -1:], "X", color="black", mec="white", ms=14, zorder=4)
