@@ -1,0 +1,625 @@
+"""Which settings print these rows? The search from the tutorial outwards.
+
+The settings of a table are searched in the order of their distance from the tutorial: its own runs,
+then what the notebook's code says and what people usually change, then a training that goes on
+where an earlier one had stopped, then a start that nobody knows. The first train loss depends on
+the start alone, so that one comparison with it discards nearly all candidates; those that are left
+are trained side by side, and every printed number has to follow.
+"""
+
+import re
+from decimal import Decimal
+from functools import cache
+from itertools import product
+from math import inf, log10, pi
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from check.simulate import SECTION_3, SECTION_6, Settings, as_states, inputs, losses_at, train
+
+# The tutorial's own runs. The exercise stands there twice: the author solves it with nn.Parameter.
+EXERCISE = Settings(X=(0, 1, 0.01), weight=0.3, bias=0.9)
+TUTORIAL = {
+    "section 3": Settings(),
+    "section 6": Settings(start=SECTION_6),
+    "the exercise, with nn.Linear": EXERCISE._replace(start=SECTION_6),
+    "the exercise, with nn.Parameter": EXERCISE,
+}
+# Two right float32 runs differ in a printed loss by less: public runs on GPUs by 1.2e-7 at most.
+NEAR = {"mae": 2e-6, "huber": 2e-6, "mse": 2e-5}
+DRAWS = {
+    "torch.randn": lambda g: torch.randn(1, generator=g).item(),
+    "torch.rand": lambda g: torch.rand(1, generator=g).item(),
+    "nn.Linear": lambda g: torch.empty(1).uniform_(-1, 1, generator=g).item(),
+}
+LATEST = 1100  # how many epochs may have been trained before the first row, on a path that is known
+
+
+class Start(NamedTuple):
+    """A start that a seed gives, and how: the draw for weight and bias, in which order, ..."""
+
+    pair: tuple
+    seed: int | None
+    weight: str
+    bias: str
+    bias_first: bool = False
+    model: int = 1  # the how manieth model after the seed
+    after: str = ""  # what another model had drawn before, if it was of another kind
+
+
+class Printed(NamedTuple):
+    """The numbers of a table: `epochs` from the first row on (R,), `values` and half a unit (R, C)."""
+
+    epochs: np.ndarray
+    values: np.ndarray
+    half: np.ndarray
+    first: int | None  # the first row's epoch as it is printed
+
+    def head(self, rows):
+        """Return the first rows only; all if it is None."""
+        return Printed(*(column[:rows] for column in self[:3]), self.first)
+
+
+class Found(NamedTuple):
+    """Settings whose run prints rows of the table: how many, and which epoch is the first."""
+
+    settings: Settings
+    first: int
+    rows: int
+
+
+@cache
+def starts_of(seed, models=4):
+    """Return the Starts that a seed gives, the tutorial's two first."""
+    found = []
+    kinds = list(DRAWS)
+    pairs = [(kind, kind) for kind in kinds] + [kinds[:2], kinds[1::-1]]
+    for model, (weight, bias) in product(range(1, models + 1), pairs):
+        for bias_first in (False, True)[: 1 if "nn.Linear" in weight else 2]:
+            generator = torch.Generator().manual_seed(seed)
+            order = (bias, weight) if bias_first else (weight, bias)
+            for _ in range(model):
+                pair = tuple(DRAWS[kind](generator) for kind in order)
+            found.append(Start(pair[::-1] if bias_first else pair, seed, weight, bias, bias_first, model))
+    for first, then in (("torch.randn", "nn.Linear"), ("nn.Linear", "torch.randn")):
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(2):
+            DRAWS[first](generator)
+        pair = tuple(DRAWS[then](generator) for _ in range(2))
+        found.append(Start(pair, seed, then, then, after=first))
+    return tuple(found)
+
+
+@cache
+def known_starts(seeds):
+    """Return the Starts of the given seeds, then the plain ones of seeds that are often used."""
+    found = [start for seed in seeds for start in starts_of(seed)]
+    others = [*range(101), 123, 1234, 1337, *range(2020, 2027)]
+    found += [s for seed in others if seed not in seeds for s in starts_of(seed, 1)]
+    found += [Start((a, b), None, "constant", "constant") for a, b in product((0.0, 1.0), repeat=2)]
+    unique = {}
+    for start in found:
+        unique.setdefault(start.pair, start)
+    return tuple(unique.values())
+
+
+# --- What the code says
+
+
+def arange_of(text):
+    """Return X of "arange(0, 1, 0.02)" or "linspace(0, 1, 50)" as Settings have it, or None."""
+    match = re.fullmatch(r"(arange|linspace)\((.*)\)", str(text))
+    if not match:
+        return None
+    try:
+        numbers = [float(word) for word in match[2].split(",")]
+    except ValueError:
+        return None
+    if match[1] == "linspace":
+        X = ("linspace", *numbers[:2], int(numbers[2])) if len(numbers) == 3 else None
+        return X if X and 2 <= X[3] <= 10_000 else None
+    numbers = [0.0, *numbers] if len(numbers) == 1 else numbers
+    numbers = [*numbers, 1.0] if len(numbers) == 2 else numbers
+    points = (numbers[1] - numbers[0]) / numbers[2] if len(numbers) == 3 and numbers[2] else 0
+    return tuple(numbers) if 2 <= points <= 10_000 else None
+
+
+def hinted(hints):
+    """Return what the code says as values of Settings' fields, those that it says."""
+    losses = {"L1Loss": "mae", "MSELoss": "mse", "HuberLoss": "huber", "SmoothL1Loss": "huber"}
+    said = {
+        "X": arange_of(hints.get("X")),
+        "weight": first_number(hints, "weight", "weights", "w"),
+        "bias": first_number(hints, "bias", "b"),
+        "loss": losses.get(hints.get("loss")),
+        "optimizer": hints.get("optimizer") if hints.get("optimizer") in ("SGD", "Adam") else None,
+        "lr": first_number(hints, "lr"),
+        "split": hints.get("split"),
+        "momentum": hints.get("momentum"),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def first_number(hints, *names):
+    """Return the first of these hints that is a number, or None."""
+    values = (hints.get(name) for name in names)
+    return next((float(v) for v in values if isinstance(v, int | float) and abs(v) < 1e6), None)
+
+
+def unique(*values):
+    """Return the values that are not None, each once, in their order."""
+    return [*dict.fromkeys(value for value in values if value is not None)]
+
+
+def contradictions(settings, said):
+    """Return in how many fields the settings differ from what the code says."""
+    return sum(getattr(settings, name) != value for name, value in said.items())
+
+
+def changes(settings):
+    """Return the nearest of the tutorial's runs, by name, and the fields in which they differ."""
+
+    def differ(run):
+        return [name for name, a, b in zip(Settings._fields, settings, run) if a != b]
+
+    runs = {name: differ(run) for name, run in TUTORIAL.items()}
+    return min(runs.items(), key=lambda item: len(item[1]))
+
+
+# --- Compare
+
+
+def printed_numbers(rows, stride=1):
+    """Return the Printed numbers of rows; `stride` epochs lie between two that have no number."""
+    texts = [texts for _, texts in rows]
+    epochs = [epoch for epoch, _ in rows]
+    first = epochs[0]
+    if None in epochs:
+        first, epochs = None, [i * stride for i in range(len(rows))]
+    return Printed(
+        np.array(epochs) - epochs[0],
+        np.array([[float(text) for text in row] for row in texts]),
+        np.array([[half_unit(text) for text in row] for row in texts]),
+        first,
+    )
+
+
+def half_unit(text):
+    """Return half a unit of the last printed digit of a number."""
+    number = Decimal(text)
+    return 0.5 * 10.0 ** number.as_tuple().exponent if number.is_finite() else 0.0
+
+
+def digits(rows):
+    """Return how many digits the rows print, each different row counted once, without zeros ahead."""
+    texts = {text for _, row in set((None, tuple(row)) for _, row in rows) for text in row}
+    return sum(len(Decimal(text).as_tuple().digits) for text in texts if Decimal(text).is_finite())
+
+
+COLUMNS = {
+    1: [("train",), ("test",)],
+    2: [("train", "test"), ("test", "train"), ("test", "test"), ("train", "train")],
+}
+STUCK = ("constant", "test")  # a number that is printed in every row, and is no loss of this run
+TESTS = [(True, "y_test"), (False, "y_test"), (True, "X_test"), (False, "X_test")]
+
+
+class Search:
+    """The search for one table: what was compared, what was found, and how far the best came."""
+
+    def __init__(self, printed, said, digits):
+        self.printed, self.said, self.digits = printed, said, digits
+        self.tried, self.found, self.best = 0, [], Found(None, 0, 0)
+
+    def look(self, settings, states, firsts=(0,), columns=None, rows=None):
+        """Compare the table with runs: states (epochs + 1, S, 2) of the settings, from S starts.
+
+        `firsts` are the epochs that the table's first row may be. Returns the Found that agree with
+        all rows, or with the first few if `rows` says how many.
+        """
+        printed = self.printed.head(rows)
+        room = NEAR[settings.loss] + printed.half
+        found = []
+        for names in columns or COLUMNS[printed.values.shape[1]]:
+            compared = [i for i, name in enumerate(names) if name != "constant"]
+            for after, target in TESTS if "test" in names else TESTS[:1]:
+                one = settings._replace(test_after_step=after, test_target=target, columns=names)
+
+                def losses(name, epoch, run, one=one, after=after):
+                    later = int(name == "test" and after)
+                    return losses_at(one, states[epoch + later, run], name).numpy()
+
+                c = compared[0]
+                every = np.array(firsts)[:, None], np.arange(states.shape[1])
+                self.tried += len(firsts) * states.shape[1]
+                off = np.abs(losses(names[c], *every) - printed.values[0, c])
+                epoch, run = np.nonzero(off <= room[0, c])
+                epoch = every[0][epoch, 0]
+                followed = np.zeros(len(run), int)
+                for count in (3, len(printed.epochs)):  # a few rows discard nearly all
+                    if not len(run):
+                        break
+                    few = printed.head(count)
+                    at = few.epochs[:, None] + epoch
+                    right = np.ones(at.shape, bool)
+                    for i in compared:
+                        off = np.abs(losses(names[i], at, run) - few.values[:, i : i + 1])
+                        right &= off <= room[:count, i : i + 1]
+                    followed = np.where(right.all(0), len(right), right.argmin(0))
+                    c = int(followed.argmax())
+                    if followed[c] > self.best.rows:
+                        start = tuple(states[0, run[c]].tolist())
+                        self.best = Found(one._replace(start=start), int(epoch[c]), int(followed[c]))
+                    epoch, run = epoch[right.all(0)], run[right.all(0)]
+                for k, s in zip(epoch[:20].tolist(), run[:20].tolist()):
+                    start = tuple(states[0, s].tolist())
+                    found.append(Found(one._replace(start=start), k, len(printed.epochs)))
+        return found
+
+    def enough(self, digits):
+        """Say if the table prints more digits than the search has chosen from so far."""
+        return log10(max(1, self.tried)) + 2 < digits
+
+
+def choices(said):
+    """Return the values to try for each group of fields, as (cost, changed fields) pairs.
+
+    What the tutorial says and what the code says cost nothing, whatever else people write costs 1.
+    """
+    line, exercise = dict(weight=0.7, bias=0.3), dict(weight=0.3, bias=0.9)
+    X, X_exercise = dict(X=Settings().X), dict(X=EXERCISE.X)
+    own_X = {"X": said["X"]} if "X" in said else X
+    own_line = line | {name: said[name] for name in ("weight", "bias") if name in said}
+    data = {0: [X | line, X_exercise | exercise, own_X | own_line]}
+    lines = [line, exercise, own_line]
+    data[1] = [a | b for a, b in product((X, X_exercise, own_X), lines)]
+    tenths = [i / 10 for i in range(11)]
+    data[1] += [a | line | dict(bias=b) for a in (X, own_X) for b in tenths]
+    data[1] += [a | line | dict(weight=w) for a in (X, own_X) for w in tenths]
+    data[1] += [dict(X=x) | b for x in OTHER_X for b in (line, own_line)]
+    data[2] = [dict(X=x) | exercise for x in OTHER_X]
+    data[2] += [X | dict(weight=w, bias=b) for w, b in product(tenths, tenths)]
+    return {
+        "data": data,
+        "split": fields(said, split=[0.8, 0.7, 0.9, 0.75, 0.6, 0.5]),
+        "loss": fields(said, loss=["mae", "mse", "huber"]),
+        "lr": fields(said, lr=[0.01, 0.001, 0.1, 0.02, 0.05, 0.005, 0.0001, 0.03, 0.5, 1.0]),
+        "way": {
+            0: [dict(optimizer=o) for o in unique("SGD", said.get("optimizer"))],
+            1: [
+                dict(optimizer="Adam"),
+                dict(momentum=0.9),
+                dict(zero_grad=False),
+            ],
+        },
+        "trains": {0: [dict(trains="both")], 1: [dict(trains="weight"), dict(trains="nothing")]},
+    }
+
+
+OTHER_X = [
+    ("linspace", 0, 1, 50), ("linspace", 0, 1, 100), (0, 1, 0.1), (0, 1, 0.05), (0, 1, 0.005),
+    (0, 1, 0.001), (0, 2, 0.02), (0, 2, 0.01), (0, 5, 0.1), (0, 10, 0.2), (0, 10, 0.1),
+]  # fmt: skip
+
+
+def fields(said, **values):
+    """Return {0: the tutorial's value and what the code says, 1: the others} of one field."""
+    ((name, values),) = values.items()
+    own = unique(values[0], said.get(name))
+    return {0: [{name: v} for v in own], 1: [{name: v} for v in values if v not in own]}
+
+
+def cost_of(start, hints):
+    """Return how far a Start is from the tutorial's and from what the code says."""
+    seeds = unique(42, hints.get("seed"))
+    kinds = {("nn.Linear", "nn.Linear"), ("torch.randn", "torch.randn")}
+    drawn = [DRAWN.get(name) for name in hints.get("parameters") or ()]
+    if drawn == ["nn.Linear"]:
+        kinds = {("nn.Linear", "nn.Linear")}
+    elif len(drawn) == 2:
+        kinds = {tuple(drawn)}
+    return (
+        (start.seed not in seeds)
+        + ((start.weight, start.bias) not in kinds)
+        + start.bias_first
+        + (start.model > 1)
+        + (start.after != "")
+    )
+
+
+DRAWN = {"randn": "torch.randn", "rand": "torch.rand", "Linear": "nn.Linear"}
+
+
+def by_cost(tables, most):
+    """Return {cost: [fields, ...]}: each way to choose one of each table, by what it costs."""
+    merged = {}
+    for parts in product(*[[(cost, f) for cost, some in t.items() for f in some] for t in tables]):
+        cost = sum(cost for cost, _ in parts)
+        if cost <= most:
+            fields = {name: value for _, f in parts for name, value in f.items()}
+            merged.setdefault(cost, []).append(fields)
+    return {cost: unique_fields(some) for cost, some in merged.items()}
+
+
+def unique_fields(some):
+    return list({tuple(sorted(f.items(), key=str)): f for f in some}.values())
+
+
+def as_published(search, before=0):
+    """Look for the tutorial's own runs, from their own first epoch on or after a few before."""
+    found = []
+    first = search.printed.first or 0
+    firsts = range(first + before + 1) if before else unique(first, max(0, first - 1), 0)
+    epochs = max(firsts) + int(search.printed.epochs[-1]) + 1
+    if epochs > (20_000 if before else 200_000):
+        return []
+    columns = COLUMNS[search.printed.values.shape[1]][:1]
+    for run in TUTORIAL.values():
+        states = train(run, as_states(run, [run.start]), epochs)
+        found += [f for f in search.look(run, states, firsts, columns)]
+    return found
+
+
+def from_known_starts(search, hints, most=2):
+    """Look for settings that differ from the tutorial and from the code in at most three places."""
+    tables = choices(search.said)
+    starts = known_starts(tuple(unique(42, hints.get("seed"))))
+    costs = np.array([cost_of(start, hints) for start in starts])
+    pairs = np.array([start.pair for start in starts])
+    ways = by_cost([tables["lr"], tables["way"]], most)
+    data = by_cost([tables["data"], tables["split"], tables["loss"], tables["trains"]], most)
+    quick = min(3, len(search.printed.epochs))
+    epochs = int(search.printed.epochs[quick - 1]) + 1
+    first, half = search.printed.values[0, 0], search.printed.half[0, 0]
+    for level in range(most + 1):
+        found = []
+        for d, w in product(range(level + 1), repeat=2):
+            some = pairs[costs == level - d - w]
+            if not len(some) or not ways.get(w):
+                continue
+            for fields in data.get(d, ()):
+                if not search.enough(search.digits):
+                    return found
+                here = Settings()._replace(**fields)
+                if int(here.split * points(here.X)) in (0, points(here.X)):
+                    continue
+                states = as_states(here, some)
+                losses = losses_at(here, states).numpy()
+                search.tried += losses.size
+                (near,) = np.nonzero(np.abs(losses - first) <= NEAR[here.loss] + half)
+                for way in ways[w] if len(near) else ():
+                    one = here._replace(**way)
+                    path = train(one, states[near], epochs)
+                    for few in search.look(one, path, rows=quick):
+                        found += whole(search, few)
+        if found:
+            return found
+    return []
+
+
+def whole(search, found):
+    """Return the Found again if it agrees with all rows, in a list."""
+    one = found.settings
+    epochs = found.first + int(search.printed.epochs[-1]) + 1
+    states = train(one, as_states(one, [one.start]), epochs)
+    again = search.look(one, states[found.first :], columns=[one.columns])
+    return [found._replace(rows=f.rows) for f in again if f.settings[:-2] == one._replace(start=f.settings.start)[:-2]]
+
+
+@cache
+def points(X):
+    """Return how many points X has."""
+    return X[3] if X[0] == "linspace" else len(torch.arange(*X))
+
+
+def trained_before(search, hints):
+    """Look for trainings that go on: the first row is a later epoch of a known path."""
+    tables = choices(search.said)
+    seeds = unique(42, hints.get("seed"))
+    starts = [s for s in known_starts(tuple(seeds)) if s.seed in seeds]
+    last = int(search.printed.epochs[-1])
+    latest = LATEST + (search.printed.first or 0)
+    if latest + last > 20_000:
+        return []
+    first, half = search.printed.values[0, 0], search.printed.half[0, 0]
+    rates = unique(*[f["lr"] for f in tables["lr"][0]], 0.001, 0.1)
+    plain = [{0: tables[name][0]} for name in ("data", "split", "loss", "way")]
+    merged = by_cost([*plain, fields(search.said, lr=[0.01, 0.001, 0.1]), tables["trains"]], 1)
+    for level in (0, 1):
+        found = []
+        pairs = [start.pair for start in starts if cost_of(start, hints) <= 1 - level]
+        for chosen in merged[level]:
+            if not search.enough(search.digits):
+                return found
+            one = Settings()._replace(**chosen)
+            if one.trains == "nothing":
+                continue
+            states = train(one, as_states(one, pairs), latest + last + 1)
+            columns = COLUMNS[search.printed.values.shape[1]][:1]
+            found += search.look(one, states, range(latest + 1), columns)
+            # Another rate for the rows than before them: each state of the path is a start.
+            losses = losses_at(one, states[: latest + 1]).numpy()
+            k, s = np.nonzero(np.abs(losses - first) <= NEAR[one.loss] + half)
+            if not 0 < len(k) <= 200:
+                continue
+            for lr in rates:
+                then = one._replace(lr=lr)
+                for f in search.look(then, train(then, states[k, s], last + 1), columns=columns):
+                    places = [tuple(states[a, b].tolist()) for a, b in zip(k, s)]
+                    i = places.index(f.settings.start)
+                    earlier = ((int(k[i]), one.lr),)
+                    start = tuple(states[0, s[i]].tolist())
+                    if lr != one.lr and k[i]:
+                        found.append(f._replace(settings=f.settings._replace(start=start, earlier=earlier)))
+        if found:
+            return found
+    return []
+
+
+def where_nothing_moves(search):
+    """Look for a start that prints the one row that all rows repeat."""
+    values, half = search.printed.values, search.printed.half
+    if len(values) < 2 or np.ptp(values, axis=0).any():
+        return []
+    one = Settings()._replace(**search.said)._replace(trains="nothing", dtype="float64")
+    one = one._replace(columns=("train", "test")[: values.shape[1]])
+    offsets = on_the_curve(one, values[0, 0], 20_000)
+    states = np.array([one.weight, one.bias]) + offsets
+    if values.shape[1] == 1:
+        return [Found(one._replace(start=tuple(states[0])), 0, len(values))]
+    tests = losses_at(one, torch.tensor(states), "test").numpy()
+    nearest = np.abs(tests - values[0, 1]).argmin()
+    if abs(tests[nearest] - values[0, 1]) > half[0, 1] + 1e-3:
+        return []
+    return [Found(one._replace(start=tuple(states[nearest].tolist())), 0, len(values))]
+
+
+def on_the_curve(settings, loss, angles):
+    """Return differences (weight - line's, bias - line's) of shape (angles, 2) with this train loss.
+
+    MAE and MSE depend on the two differences alone and are homogeneous in them: of degree 1 and 2.
+    So the starts with one first train loss are a closed curve, one for each angle. The opposite
+    angle is left out, because it has the same losses in every epoch.
+    """
+    angle = np.arange(angles) * pi / angles
+    units = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    line = np.array([settings.weight, settings.bias])
+    unit_loss = losses_at(settings, torch.tensor(line + units)).numpy()
+    degree = 2 if settings.loss == "mse" else 1
+    return units * ((loss / unit_loss) ** (1 / degree))[:, None]
+
+
+def from_own_start(search, most=1):
+    """Look for a right training from a start, or with a line, that nobody knows."""
+    tables = choices(search.said)
+    X = unique(search.said.get("X"), Settings().X, EXERCISE.X)
+    data = {0: [{"X": x} for x in X]}
+    line = {name: search.said[name] for name in ("weight", "bias") if name in search.said}
+    loss = {0: tables["loss"][0], 1: [f for f in tables["loss"][1] if f["loss"] != "huber"]}
+    ways = {0: tables["way"][0]}
+    merged = by_cost([data, tables["split"], loss, tables["lr"], ways], most)
+    for fields in (f for cost in sorted(merged) for f in merged[cost]):
+        one = Settings()._replace(**line, **fields, dtype="float64")
+        if one.loss == "huber" or int(one.split * points(one.X)) in (0, points(one.X)):
+            continue
+        for columns in COLUMNS[search.printed.values.shape[1]][:2]:
+            found = fit(search, one._replace(columns=columns))
+            if found:
+                return [found]
+    return []
+
+
+def rows_of(settings, starts, printed):
+    """Return what the rows print from each start (S, 2): an array (S, rows, columns)."""
+    states = train(settings, torch.tensor(starts), int(printed.epochs[-1]) + 1)
+    states = torch.stack([states[printed.epochs], states[printed.epochs + 1]])
+    ours = {"train": losses_at(settings, states[0]), "test": losses_at(settings, states[1], "test")}
+    return torch.stack([ours[name] for name in settings.columns], -1).transpose(0, 1).numpy()
+
+
+def fit(search, settings, angles=1440):
+    """Return the Found whose start, found by Gauss-Newton from the best angles, prints all rows."""
+    search.tried += 1
+    few = search.printed.head(3 if search.printed.values.shape[1] == 2 else 5)
+    if few.epochs[-1] > 300 or settings.columns[0] != "train":
+        return None
+    starts = np.array([settings.weight, settings.bias]) + on_the_curve(settings, few.values[0, 0], angles)
+    off = np.abs(rows_of(settings, starts, few) - few.values).max(axis=(1, 2))
+    valleys = (off <= np.roll(off, 1)) & (off <= np.roll(off, -1))
+    some = np.nonzero(valleys)[0]
+    some = some[np.argsort(off[some])][:12]
+    # The nearest of these angles is off by half a step of the angle, and by a sign or two that flip.
+    offsets = starts[some] - [settings.weight, settings.bias]
+    X, _ = inputs(settings.X, settings.split, "float64")
+    reach = 1 + float(X.abs().max())
+    flip = settings.lr * 2 * reach / len(X)
+    apart = pi / angles * np.hypot(*offsets.T) * reach
+    starts = starts[some][off[some] <= 4 * few.half.max() + apart + 2 * flip]
+    if not len(starts):
+        return None
+    starts = gauss_newton(settings, starts, few, 6)
+    room = NEAR[settings.loss] + search.printed.half
+    for count in (8, 20, len(search.printed.epochs)):
+        few = search.printed.head(count)
+        if few.epochs[-1] > 20_000:
+            return None
+        off = np.abs(rows_of(settings, starts, few) - few.values)
+        within = off.max(axis=(1, 2))
+        keep = np.argsort(within)[:3]
+        keep = keep[within[keep] <= 2 * few.half.max() + 4 * flip]
+        if not len(keep):
+            return None
+        starts = starts[keep]
+        if (off[keep] > room[:count]).any(axis=(1, 2)).all():
+            starts = np.concatenate([starts, gauss_newton(settings, starts, few, 3)])
+            if few.half.max() > 1e-6:
+                starts = np.concatenate([starts, zoom(settings, starts, few)])
+    return judged(search, settings, starts)
+
+
+def gauss_newton(settings, starts, printed, steps, h=1e-7):
+    """Return the starts moved to where the rows are nearest to the printed ones, by least squares."""
+    for _ in range(steps):
+        moved = np.concatenate([starts, starts + [h, 0], starts + [0, h]])
+        here, right, up = np.split(rows_of(settings, moved, printed).reshape(len(moved), -1), 3)
+        slopes = np.stack([(right - here) / h, (up - here) / h], axis=2)
+        off = printed.values.reshape(-1) - here
+        step = np.stack([np.linalg.lstsq(a, b, rcond=1e-6)[0] for a, b in zip(slopes, off)])
+        starts = starts + np.clip(step, -0.1, 0.1)
+    return starts
+
+
+def zoom(settings, starts, printed, rounds=8, samples=150):
+    """Return the starts whose farthest number is nearest, found by trying points ever nearer by.
+
+    Of three printed digits follows a small region of starts, and least squares lead beside it.
+    """
+    rng = np.random.default_rng(0)
+    room = printed.half + NEAR[settings.loss]
+    best, reach = starts[:1], 4 * printed.half.max()
+    for _ in range(rounds):
+        tried = np.concatenate([best, best + rng.uniform(-reach, reach, (samples, 2))])
+        off = (np.abs(rows_of(settings, tried, printed) - printed.values) / room).max(axis=(1, 2))
+        best, reach = tried[[off.argmin()]], 0.5 * reach
+        if off.min() <= 1:
+            break
+    return best
+
+
+def judged(search, settings, starts):
+    """Return the Found if all rows follow from one of the starts, but for a flipped sign, or None."""
+    printed = search.printed
+    room = NEAR[settings.loss] + printed.half
+    X, _ = inputs(settings.X, settings.split, "float64")
+    flip = settings.lr * 2 * float(X.abs().max()) / len(X) if settings.loss == "mae" else 0
+    for start in starts:
+        off = np.abs(rows_of(settings, start[None], printed)[0] - printed.values)
+        wrong = off > room
+        if wrong.sum() <= off.size // 10 and (off <= room + flip).all():
+            if wrong.any():
+                states = train(settings, torch.tensor(start[None]), int(printed.epochs[-1]) + 1)
+                y = settings.weight * X + settings.bias
+                residual = (states[:, 0, :1] * X + states[:, 0, 1:] - y).abs().amin(1).numpy()
+                doubtful = int(np.argmax(residual < 1e-6 + 4 * printed.half.max()))
+                if residual[doubtful] > 1e-6 + 4 * printed.half.max() or printed.epochs[wrong.any(1).argmax()] < doubtful:
+                    continue
+            return Found(settings._replace(start=tuple(start.tolist())), 0, len(off))
+        followed = int((off <= room).all(1).argmin())
+        if followed > search.best.rows:
+            search.best = Found(settings._replace(start=tuple(start.tolist())), 0, followed)
+    return None
+
+
+def nearest(found, search):
+    """Return the Found that contradicts the code least, and the tutorial then."""
+    return min(
+        found,
+        key=lambda f: (
+            contradictions(f.settings, search.said),
+            len(changes(f.settings)[1]) + (f.first != (search.printed.first or 0)),
+            f.first,
+        ),
+        default=None,
+    )

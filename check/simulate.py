@@ -1,0 +1,226 @@
+"""A run of the tutorial as a point in a small space, and what that run prints.
+
+`Settings` holds all that decides the numbers of a run of this tutorial, with the tutorial's own
+values as its defaults, so that whatever differs from the defaults is what differs from the
+tutorial. Training is deterministic: from the settings follow the parameters after every epoch, and
+from these all losses. The gradient is the closed form, because then a thousand runs train side by
+side as rows of one tensor. It is computed with torch's operations in the order of torch's autograd,
+so that on the CPUs that were tried it has torch.optim's parameters and losses to the bit;
+`confirm` trains the same settings with torch's own loss and its own backward.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+
+SECTION_3 = 0.33669036626815796, 0.12880940735340118  # torch.randn, twice, after manual_seed(42)
+SECTION_6 = 0.7645385265350342, 0.8300079107284546  # nn.Linear(1, 1) after manual_seed(42)
+
+
+class Settings(NamedTuple):
+    """What decides the numbers of a run. The defaults are those of the tutorial's section 3."""
+
+    X: tuple = (0, 1, 0.02)  # of torch.arange, or ("linspace", start, end, steps)
+    weight: float = 0.7  # of the line that the data lie on
+    bias: float = 0.3
+    split: float = 0.8  # the share of the points that trains
+    start: tuple = SECTION_3  # the model's weight and bias before its first step
+    loss: str = "mae"  # "mae", "mse" or "huber"
+    optimizer: str = "SGD"  # or "Adam"
+    lr: float = 0.01
+    momentum: float = 0.0
+    earlier: tuple = ()  # training before the first row: ((epochs, lr), ...)
+    trains: str = "both"  # "weight": forward adds the line's bias; "nothing": no step
+    zero_grad: bool = True
+    test_after_step: bool = True
+    test_target: str = "y_test"  # or "X_test"
+    columns: tuple = ("train", "test")  # what the printed numbers are, or ("train",), ...
+    dtype: str = "float32"
+
+
+# Each loss as a function of the residual r = y_pred - y: its terms, and n times its gradient.
+LOSSES = {
+    "mae": (lambda r: r.abs(), lambda r: r.sign()),
+    "mse": (lambda r: r * r, lambda r: 2 * r),
+    "huber": (
+        lambda r: torch.where(r.abs() < 1, 0.5 * r * r, r.abs() - 0.5),
+        lambda r: r.clamp(-1, 1),
+    ),
+}
+
+
+@cache
+def inputs(X, split, dtype):
+    """Return X_train and X_test as the tutorial makes them, of shapes (n,) and (m,)."""
+    dtype = getattr(torch, dtype)
+    if X[0] == "linspace":
+        X = torch.linspace(*X[1:3], steps=X[3], dtype=dtype)
+    else:
+        X = torch.arange(*X, dtype=dtype)
+    n = int(split * len(X))
+    return X[:n], X[n:]
+
+
+def losses_at(settings, states, data="train"):
+    """Return the loss of each state (weight, bias): states of shape (..., 2), losses (...,).
+
+    `data` is "train" or "test"; the target of the test is the settings' own.
+    """
+    X_train, X_test = inputs(settings.X, settings.split, settings.dtype)
+    X = X_train if data == "train" else X_test
+    y = settings.weight * X + settings.bias
+    if data == "test" and settings.test_target == "X_test":
+        y = X
+    terms, _ = LOSSES[settings.loss]
+    weight, bias = states[..., :1], states[..., 1:]
+    return terms(weight * X + bias - y).mean(-1)
+
+
+def as_states(settings, starts):
+    """Return pairs (weight, bias) as a tensor of shape (S, 2), as the settings' model holds them.
+
+    Where forward adds the line's own bias, that is the model's bias, whatever self.bias holds.
+    """
+    states = torch.tensor(starts, dtype=getattr(torch, settings.dtype)).reshape(-1, 2)
+    if settings.trains == "weight":
+        states[:, 1] = settings.bias
+    return states
+
+
+@torch.no_grad()
+def train(settings, states, epochs):
+    """Train from each of the states (S, 2), and return all states, of shape (epochs + 1, S, 2).
+
+    state[0] is the start and state[t] stands after t steps. What `settings.earlier` says comes on
+    top, before state[0]: a stage with the next one's lr is the same optimizer going on, and one
+    with another lr had an optimizer of its own.
+    """
+    X, _ = inputs(settings.X, settings.split, settings.dtype)
+    y = settings.weight * X + settings.bias
+    slope = LOSSES[settings.loss][1]
+    share = torch.tensor([2 / len(X) if settings.loss == "mse" else 1 / len(X)], dtype=X.dtype)
+    if settings.loss == "mse":
+        slope = lambda r: r  # noqa: E731  torch multiplies by 2 / n at once
+    moves = torch.ones(2, dtype=X.dtype)
+    if settings.trains != "both":
+        moves = torch.tensor([settings.trains == "weight", 0], dtype=X.dtype)
+    inputs_of_each = torch.stack([X, torch.ones_like(X)])  # what weight and bias are multiplied by
+
+    states = states.unsqueeze(0)
+    gradient, memory, last_lr = 0, None, None
+    for stage, (steps, lr) in enumerate((*settings.earlier, (epochs, settings.lr))):
+        if lr != last_lr:
+            memory, last_lr = Memory(), lr
+        path = [states[-1]]
+        for _ in range(steps):
+            state = path[-1]
+            residual = state[:, :1] * X + state[:, 1:] - y
+            slopes = slope(residual) * share
+            new = (slopes.unsqueeze(1) * inputs_of_each).sum(-1)
+            gradient = new if settings.zero_grad else gradient + new
+            path.append(memory.step(settings, state, gradient * moves, lr))
+        states = torch.stack(path)
+    return states
+
+
+class Memory:
+    """What an optimizer remembers from step to step: momentum's velocity, or Adam's two means."""
+
+    def __init__(self):
+        self.velocity = self.mean = self.square = None
+        self.steps = 0
+
+    def step(self, settings, state, gradient, lr):
+        """Return the state after one step, rounded as torch.optim rounds it."""
+        if settings.trains == "nothing":
+            return state
+        if settings.optimizer == "SGD":
+            if settings.momentum:
+                first = self.velocity is None
+                self.velocity = (
+                    gradient.clone() if first else self.velocity * settings.momentum + gradient
+                )
+                gradient = self.velocity
+            return torch.add(state, gradient, alpha=-lr)
+        beta, beta_square, tiny = 0.9, 0.999, 1e-8
+        if self.mean is None:
+            self.mean, self.square = torch.zeros_like(state), torch.zeros_like(state)
+        self.steps += 1
+        self.mean = self.mean.lerp(gradient, 1 - beta)
+        self.square = (self.square * beta_square).addcmul(gradient, gradient, value=1 - beta_square)
+        size = self.square.sqrt() / (1 - beta_square**self.steps) ** 0.5 + tiny
+        return state.addcdiv(self.mean, size, value=-lr / (1 - beta**self.steps))
+
+
+def losses_of(settings, states):
+    """Return train and test loss of each epoch of states (epochs + 1, ..., 2): (epochs, ..., 2)."""
+    tested = states[1:] if settings.test_after_step else states[:-1]
+    return torch.stack(
+        (losses_at(settings, states[:-1]), losses_at(settings, tested, "test")), dim=-1
+    )
+
+
+def simulate(settings, epochs):
+    """Return train loss and test loss of each epoch, a NumPy array of shape (epochs, 2)."""
+    states = train(settings, as_states(settings, [settings.start]), epochs)
+    return losses_of(settings, states)[:, 0].numpy()
+
+
+def confirm(settings, epochs):
+    """Return what simulate returns, trained by torch's own loss, backward and optimizer.
+
+    For plain SGD the step is add_ with alpha, which is torch.optim.SGD's to the bit without loading
+    it. There a state (weight, bias) decides all that follows, so that the run ends early when a
+    state comes again.
+    """
+    from torch.nn import functional
+
+    loss_fn = {"mae": functional.l1_loss, "mse": functional.mse_loss, "huber": functional.huber_loss}
+    loss_fn = loss_fn[settings.loss]
+    X, X_test = (X.unsqueeze(1) for X in inputs(settings.X, settings.split, settings.dtype))
+    y, y_test = (settings.weight * X + settings.bias for X in (X, X_test))
+    target = X_test if settings.test_target == "X_test" else y_test
+    weight, bias = (
+        torch.tensor([value], dtype=X.dtype, requires_grad=True) for value in settings.start
+    )
+    plain = settings.optimizer == "SGD" and not settings.momentum
+
+    def forward(X):
+        return weight * X + (settings.bias if settings.trains == "weight" else bias)
+
+    rows, seen, last_lr, optimizer = [], {}, None, None
+    stages = (*settings.earlier, (epochs, settings.lr))
+    for stage, (steps, lr) in enumerate(stages):
+        if lr != last_lr and not plain:
+            kind = getattr(torch.optim, settings.optimizer)
+            options = {} if settings.optimizer == "Adam" else dict(momentum=settings.momentum)
+            optimizer = kind([weight, bias], lr=lr, **options)
+        last_lr = lr
+        last_stage = stage == len(stages) - 1
+        for _ in range(steps):
+            state = weight.item(), bias.item()
+            if last_stage and plain and settings.zero_grad:
+                if state in seen:
+                    cycle = rows[seen[state] :]
+                    rows += [cycle[i % len(cycle)] for i in range(epochs - len(rows))]
+                    break
+                seen[state] = len(rows)
+            loss = loss_fn(forward(X), y)
+            if settings.zero_grad:
+                weight.grad = bias.grad = None
+            loss.backward()
+            with torch.no_grad():
+                before = loss_fn(forward(X_test), target)
+                if settings.trains == "nothing":
+                    pass
+                elif plain:
+                    for parameter in (weight, bias):
+                        if parameter.grad is not None:
+                            parameter.add_(parameter.grad, alpha=-lr)
+                else:
+                    optimizer.step()
+                after = loss_fn(forward(X_test), target)
+            if last_stage:
+                rows.append((loss.item(), (after if settings.test_after_step else before).item()))
+    return torch.tensor(rows, dtype=X.dtype).reshape(-1, 2).numpy()
