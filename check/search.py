@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from check.simulate import SECTION_3, SECTION_6, Settings, as_states, inputs, losses_at, train
+from check.simulate import (
+    SECTION_3, SECTION_6, Settings, as_states, confirm, inputs, losses_at, train,
+)  # fmt: skip
 
 # The tutorial's own runs. The exercise stands there twice: the author solves it with nn.Parameter.
 EXERCISE = Settings(X=(0, 1, 0.01), weight=0.3, bias=0.9)
@@ -34,7 +36,7 @@ DRAWS = {
     "torch.rand": lambda g: torch.rand(1, generator=g).item(),
     "nn.Linear": lambda g: torch.empty(1).uniform_(-1, 1, generator=g).item(),
 }
-LATEST = 1100  # how many epochs may have been trained before the first row, on a path that is known
+LATEST = 2000  # how many epochs may have been trained before the first row, on a path that is known
 
 
 class Start(NamedTuple):
@@ -63,11 +65,17 @@ class Printed(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Settings whose run prints rows of the table: how many, and which epoch is the first."""
+    """Settings whose run prints rows of the table: how many, and which epoch is the first.
+
+    `own`: the start is none that is known. `exact` and `off` tell how near all numbers are.
+    """
 
     settings: Settings
     first: int
     rows: int
+    own: bool = False
+    exact: bool = False
+    off: float = 0.0
 
 
 @cache
@@ -82,7 +90,9 @@ def starts_of(seed, models=4):
             order = (bias, weight) if bias_first else (weight, bias)
             for _ in range(model):
                 pair = tuple(DRAWS[kind](generator) for kind in order)
-            found.append(Start(pair[::-1] if bias_first else pair, seed, weight, bias, bias_first, model))
+            found.append(
+                Start(pair[::-1] if bias_first else pair, seed, weight, bias, bias_first, model)
+            )
     for first, then in (("torch.randn", "nn.Linear"), ("nn.Linear", "torch.randn")):
         generator = torch.Generator().manual_seed(seed)
         for _ in range(2):
@@ -209,9 +219,36 @@ TESTS = [(True, "y_test"), (False, "y_test"), (True, "X_test"), (False, "X_test"
 class Search:
     """The search for one table: what was compared, what was found, and how far the best came."""
 
-    def __init__(self, printed, said, digits):
-        self.printed, self.said, self.digits = printed, said, digits
-        self.tried, self.found, self.best = 0, [], Found(None, 0, 0)
+    def __init__(self, printed, rows, hints):
+        self.printed, self.rows, self.hints, self.said = printed, rows, hints, hinted(hints)
+        self.tried, self.best = 0, Found(None, 0, 0)
+
+    @property
+    def first(self):
+        """The epoch of the first row, as it is printed; 0 if none is."""
+        return self.printed.first or 0
+
+    def enough(self, rows=None, own=False):
+        """Say if the rows print more digits than the search has chosen from.
+
+        Of an own start, the digits of the first row don't count: they have chosen it.
+        """
+        count = digits(self.rows[:rows]) - own * digits(self.rows[:1])
+        return log10(max(1, self.tried)) + 2 < count
+
+    def is_sure(self, found):
+        """Say if the rows can't follow by chance. Where nothing moves, no more is claimed."""
+        return self.enough(own=found.own) or found.own and found.settings.trains == "nothing"
+
+    def follows_long(self):
+        """Say if a known run has printed the first rows, so many that it can't be by chance."""
+        return self.best.rows >= 3 and not self.best.own and self.enough(self.best.rows)
+
+    def rank(self, found):
+        """Return what sorts the Found: contradictions of the code, changes, epochs before."""
+        later = found.first != self.first
+        changed = len(changes(found.settings)[1]) + later
+        return contradictions(found.settings, self.said), changed, found.first
 
     def look(self, settings, states, firsts=(0,), columns=None, rows=None):
         """Compare the table with runs: states (epochs + 1, S, 2) of the settings, from S starts.
@@ -251,16 +288,14 @@ class Search:
                     c = int(followed.argmax())
                     if followed[c] > self.best.rows:
                         start = tuple(states[0, run[c]].tolist())
-                        self.best = Found(one._replace(start=start), int(epoch[c]), int(followed[c]))
+                        self.best = Found(
+                            one._replace(start=start), int(epoch[c]), int(followed[c])
+                        )
                     epoch, run = epoch[right.all(0)], run[right.all(0)]
                 for k, s in zip(epoch[:20].tolist(), run[:20].tolist()):
                     start = tuple(states[0, s].tolist())
                     found.append(Found(one._replace(start=start), k, len(printed.epochs)))
         return found
-
-    def enough(self, digits):
-        """Say if the table prints more digits than the search has chosen from so far."""
-        return log10(max(1, self.tried)) + 2 < digits
 
 
 def choices(said):
@@ -350,7 +385,7 @@ def unique_fields(some):
 def as_published(search, before=0):
     """Look for the tutorial's own runs, from their own first epoch on or after a few before."""
     found = []
-    first = search.printed.first or 0
+    first = search.first
     firsts = range(first + before + 1) if before else unique(first, max(0, first - 1), 0)
     epochs = max(firsts) + int(search.printed.epochs[-1]) + 1
     if epochs > (20_000 if before else 200_000):
@@ -362,11 +397,16 @@ def as_published(search, before=0):
     return found
 
 
-def from_known_starts(search, hints, most=2):
+def trained_on(search):
+    """Look for the tutorial's own runs that go on where an earlier training has stopped."""
+    return as_published(search, LATEST)
+
+
+def from_known_starts(search, most=2):
     """Look for settings that differ from the tutorial and from the code in at most three places."""
     tables = choices(search.said)
-    starts = known_starts(tuple(unique(42, hints.get("seed"))))
-    costs = np.array([cost_of(start, hints) for start in starts])
+    starts = known_starts(tuple(unique(42, search.hints.get("seed"))))
+    costs = np.array([cost_of(start, search.hints) for start in starts])
     pairs = np.array([start.pair for start in starts])
     ways = by_cost([tables["lr"], tables["way"]], most)
     data = by_cost([tables["data"], tables["split"], tables["loss"], tables["trains"]], most)
@@ -380,7 +420,7 @@ def from_known_starts(search, hints, most=2):
             if not len(some) or not ways.get(w):
                 continue
             for fields in data.get(d, ()):
-                if not search.enough(search.digits):
+                if not search.enough():
                     return found
                 here = Settings()._replace(**fields)
                 if int(here.split * points(here.X)) in (0, points(here.X)):
@@ -405,7 +445,11 @@ def whole(search, found):
     epochs = found.first + int(search.printed.epochs[-1]) + 1
     states = train(one, as_states(one, [one.start]), epochs)
     again = search.look(one, states[found.first :], columns=[one.columns])
-    return [found._replace(rows=f.rows) for f in again if f.settings[:-2] == one._replace(start=f.settings.start)[:-2]]
+    return [
+        found._replace(rows=f.rows)
+        for f in again
+        if f.settings[:-2] == one._replace(start=f.settings.start)[:-2]
+    ]
 
 
 @cache
@@ -414,13 +458,13 @@ def points(X):
     return X[3] if X[0] == "linspace" else len(torch.arange(*X))
 
 
-def trained_before(search, hints):
+def trained_before(search):
     """Look for trainings that go on: the first row is a later epoch of a known path."""
     tables = choices(search.said)
-    seeds = unique(42, hints.get("seed"))
+    seeds = unique(42, search.hints.get("seed"))
     starts = [s for s in known_starts(tuple(seeds)) if s.seed in seeds]
     last = int(search.printed.epochs[-1])
-    latest = LATEST + (search.printed.first or 0)
+    latest = LATEST + (search.first)
     if latest + last > 20_000:
         return []
     first, half = search.printed.values[0, 0], search.printed.half[0, 0]
@@ -429,9 +473,9 @@ def trained_before(search, hints):
     merged = by_cost([*plain, fields(search.said, lr=[0.01, 0.001, 0.1]), tables["trains"]], 1)
     for level in (0, 1):
         found = []
-        pairs = [start.pair for start in starts if cost_of(start, hints) <= 1 - level]
+        pairs = [start.pair for start in starts if cost_of(start, search.hints) <= 1 - level]
         for chosen in merged[level]:
-            if not search.enough(search.digits):
+            if not search.enough():
                 return found
             one = Settings()._replace(**chosen)
             if one.trains == "nothing":
@@ -452,7 +496,9 @@ def trained_before(search, hints):
                     earlier = ((int(k[i]), one.lr),)
                     start = tuple(states[0, s[i]].tolist())
                     if lr != one.lr and k[i]:
-                        found.append(f._replace(settings=f.settings._replace(start=start, earlier=earlier)))
+                        found.append(
+                            f._replace(settings=f.settings._replace(start=start, earlier=earlier))
+                        )
         if found:
             return found
     return []
@@ -468,12 +514,12 @@ def where_nothing_moves(search):
     offsets = on_the_curve(one, values[0, 0], 20_000)
     states = np.array([one.weight, one.bias]) + offsets
     if values.shape[1] == 1:
-        return [Found(one._replace(start=tuple(states[0])), 0, len(values))]
+        return [Found(one._replace(start=tuple(states[0].tolist())), 0, len(values), True)]
     tests = losses_at(one, torch.tensor(states), "test").numpy()
     nearest = np.abs(tests - values[0, 1]).argmin()
     if abs(tests[nearest] - values[0, 1]) > half[0, 1] + 1e-3:
         return []
-    return [Found(one._replace(start=tuple(states[nearest].tolist())), 0, len(values))]
+    return [Found(one._replace(start=tuple(states[nearest].tolist())), 0, len(values), True)]
 
 
 def on_the_curve(settings, loss, angles):
@@ -499,9 +545,10 @@ def from_own_start(search, most=1):
     line = {name: search.said[name] for name in ("weight", "bias") if name in search.said}
     loss = {0: tables["loss"][0], 1: [f for f in tables["loss"][1] if f["loss"] != "huber"]}
     ways = {0: tables["way"][0]}
-    merged = by_cost([data, tables["split"], loss, tables["lr"], ways], most)
-    for fields in (f for cost in sorted(merged) for f in merged[cost]):
-        one = Settings()._replace(**line, **fields, dtype="float64")
+    rates = fields(search.said, lr=[0.01, 0.001, 0.1])
+    merged = by_cost([data, tables["split"], loss, rates, ways], most)
+    for chosen in (f for cost in sorted(merged) for f in merged[cost]):
+        one = Settings()._replace(**line, **chosen, dtype="float64")
         if one.loss == "huber" or int(one.split * points(one.X)) in (0, points(one.X)):
             continue
         for columns in COLUMNS[search.printed.values.shape[1]][:2]:
@@ -525,7 +572,9 @@ def fit(search, settings, angles=1440):
     few = search.printed.head(3 if search.printed.values.shape[1] == 2 else 5)
     if few.epochs[-1] > 300 or settings.columns[0] != "train":
         return None
-    starts = np.array([settings.weight, settings.bias]) + on_the_curve(settings, few.values[0, 0], angles)
+    starts = np.array([settings.weight, settings.bias]) + on_the_curve(
+        settings, few.values[0, 0], angles
+    )
     off = np.abs(rows_of(settings, starts, few) - few.values).max(axis=(1, 2))
     valleys = (off <= np.roll(off, 1)) & (off <= np.roll(off, -1))
     some = np.nonzero(valleys)[0]
@@ -554,9 +603,10 @@ def fit(search, settings, angles=1440):
         starts = starts[keep]
         if (off[keep] > room[:count]).any(axis=(1, 2)).all():
             starts = np.concatenate([starts, gauss_newton(settings, starts, few, 3)])
-            if few.half.max() > 1e-6:
-                starts = np.concatenate([starts, zoom(settings, starts, few)])
-    return judged(search, settings, starts)
+    found = judged(search, settings, starts)
+    if not found and few.half.max() > 1e-6:
+        found = judged(search, settings, zoom(settings, starts, few))
+    return found
 
 
 def gauss_newton(settings, starts, printed, steps, h=1e-7):
@@ -603,23 +653,103 @@ def judged(search, settings, starts):
                 y = settings.weight * X + settings.bias
                 residual = (states[:, 0, :1] * X + states[:, 0, 1:] - y).abs().amin(1).numpy()
                 doubtful = int(np.argmax(residual < 1e-6 + 4 * printed.half.max()))
-                if residual[doubtful] > 1e-6 + 4 * printed.half.max() or printed.epochs[wrong.any(1).argmax()] < doubtful:
+                if (
+                    residual[doubtful] > 1e-6 + 4 * printed.half.max()
+                    or printed.epochs[wrong.any(1).argmax()] < doubtful
+                ):
                     continue
-            return Found(settings._replace(start=tuple(start.tolist())), 0, len(off))
+            return Found(settings._replace(start=tuple(start.tolist())), 0, len(off), True)
         followed = int((off <= room).all(1).argmin())
         if followed > search.best.rows:
-            search.best = Found(settings._replace(start=tuple(start.tolist())), 0, followed)
+            search.best = Found(settings._replace(start=tuple(start.tolist())), 0, followed, True)
     return None
 
 
-def nearest(found, search):
-    """Return the Found that contradicts the code least, and the tutorial then."""
-    return min(
-        found,
-        key=lambda f: (
-            contradictions(f.settings, search.said),
-            len(changes(f.settings)[1]) + (f.first != (search.printed.first or 0)),
-            f.first,
-        ),
-        default=None,
-    )
+def stuck(search):
+    """Look for a first number that is the same in every row, beside the test losses of a run."""
+    values = search.printed.values
+    if values.shape[1] != 2 or np.ptp(values[:, 0]) or not np.ptp(values[:, 1]):
+        return []
+    found = []
+    for run in (*TUTORIAL.values(), Settings()._replace(**search.said)):
+        first = search.first
+        epochs = first + int(search.printed.epochs[-1]) + 1
+        states = train(run, as_states(run, [run.start]), epochs)
+        found += search.look(run, states, [first], [("constant", "test")])
+    return found
+
+
+# From the nearest to the farthest. Each gets the Search and returns all that it finds.
+LAST_STAGES = [where_nothing_moves, from_own_start]
+STAGES = [as_published, trained_on, from_known_starts, trained_before, stuck, *LAST_STAGES]
+
+
+def readings(rows, epochs):
+    """Return the ways to read rows as Printed numbers, the likeliest first.
+
+    Rows without an epoch may lie any number of epochs apart, and single numbers may be train and
+    test loss by turns.
+    """
+    if rows[0][0] is not None:
+        return [printed_numbers(rows)]
+    ways = [rows]
+    if len(rows[0][1]) == 1 and len(rows) % 2 == 0 and len(rows) >= 4:
+        ways.append([(None, (*a[1], *b[1])) for a, b in zip(rows[::2], rows[1::2])])
+    found = []
+    for some in ways:
+        told = [round(epochs / len(some))] if epochs and epochs >= len(some) else []
+        for stride in unique(*told, 1, 10, 5, 20, 100):
+            found.append(printed_numbers(some, stride))
+    return found
+
+
+def find(rows, hints):
+    """Return the Found that is nearest to the tutorial, or None, and the Search that came farthest.
+
+    Raises ValueError if the rows are none that a search can compare.
+    """
+    widths = {len(texts) for _, texts in rows}
+    if len(widths) != 1 or not widths <= COLUMNS.keys():
+        raise ValueError("its rows have one or two numbers, all rows as many")
+    if not all(np.isfinite(float(text)) for _, texts in rows for text in texts):
+        raise ValueError("a loss is nan or inf: try a smaller learning rate")
+    searches = [Search(p, rows, hints) for p in readings(rows, hints.get("epochs"))]
+    for stage in STAGES:
+        for search in searches:
+            if stage in LAST_STAGES and search.follows_long():
+                continue  # a row that leaves a known run doesn't make it one from an unknown start
+            if stage is from_own_start and search not in searches[:2]:
+                continue  # rows without an epoch: only the likeliest distances
+            found = stage(search)
+            for one in sorted(found, key=search.rank):
+                if search.is_sure(one) and (one := confirmed(one, search.printed)):
+                    return one, search
+    return None, max(searches, key=lambda search: search.best.rows)
+
+
+def confirmed(found, printed):
+    """Return the Found with how far the farthest number is off, or None if torch differs in one.
+
+    A known start is trained again by torch itself, from its first epoch to the table's last.
+    """
+    one, last = found.settings, found.first + int(printed.epochs[-1]) + 1
+    if found.own:
+        rows = rows_of(one, np.array([one.start]), printed)[0]
+    else:
+        rows = confirm(one, last)[found.first + printed.epochs]
+    names = [name for name in one.columns]
+    ours = np.stack([rows[:, {"train": 0, "test": 1}.get(name, 0)] for name in names], axis=1)
+    if found.own:
+        ours = rows
+    off = np.abs(ours - printed.values)
+    compared = [i for i, name in enumerate(names) if name != "constant"]
+    off, half = off[:, compared], printed.half[:, compared]
+    # A printed number is ours if it is ours rounded; Python's repr of it is off by less than 1e-16.
+    exact = bool((off <= half * (1 + 1e-9) + 1e-16 * np.abs(printed.values[:, compared])).all())
+    if not found.own and not (off <= NEAR[one.loss] + half).all():
+        return None
+    k = found.first - (printed.first or 0)
+    if k > 0:
+        earlier = (*one.earlier, (k, one.lr))
+        found = found._replace(settings=one._replace(earlier=earlier))
+    return found._replace(exact=exact, off=float((off - half).max()))

@@ -176,7 +176,11 @@ def confirm(settings, epochs):
     """
     from torch.nn import functional
 
-    loss_fn = {"mae": functional.l1_loss, "mse": functional.mse_loss, "huber": functional.huber_loss}
+    loss_fn = {
+        "mae": functional.l1_loss,
+        "mse": functional.mse_loss,
+        "huber": functional.huber_loss,
+    }
     loss_fn = loss_fn[settings.loss]
     X, X_test = (X.unsqueeze(1) for X in inputs(settings.X, settings.split, settings.dtype))
     y, y_test = (settings.weight * X + settings.bias for X in (X, X_test))

@@ -1,0 +1,344 @@
+"""Why does my run print these numbers? Hold a notebook's loss tables against the tutorial's.
+
+    python -m check.notebook my.ipynb           a notebook, with its outputs
+    python -m check.notebook run.txt            what a run printed; - reads it from a pipe
+    python -m check.notebook folder/*.ipynb     many: a line for each table, then a summary
+
+Training here is deterministic: the data, the model's start, the loss, the optimizer and the loop
+decide every digit. So for each table of losses the settings are found that print exactly these
+rows, and what differs from the tutorial is said. The code in a notebook is read for hints, and is
+never run. All rows have to follow: each number as it is printed, or but for its last digits, as
+another CPU or a GPU rounds them (2e-6 at most; 2e-5 for MSE). What doesn't follow is called so.
+
+The exit status is 0 if all tables are the tutorial's, 1 if one isn't, 2 if a file can't be checked.
+"""
+
+import json
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+if not __package__:  # started by its file name, as an editor's run button does
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT
+from check.search import TUTORIAL, changes, find, known_starts, unique
+from check.simulate import Settings, simulate
+from check.tables import Table, read
+from manual_grad import program
+
+__all__ = ["Explanation", "Settings", "Table", "explain", "read", "simulate"]
+ROOT = Path(__file__).resolve().parents[1]
+DEVICES = {"cuda": "CUDA", "mps": "MPS", "cpu": "another CPU"}
+LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss"}
+
+
+class Explanation(NamedTuple):
+    """The settings that print a table, None if none were found; the words; a cause to count."""
+
+    settings: Settings | None
+    words: str
+    cause: str = "not explained"
+
+
+def explain(table):
+    """Return the Explanation of a Table: what prints exactly its rows, in a beginner's words."""
+    count = f"{len(table.rows)} rows."
+    try:
+        found, search = find(table.rows, table.hints)
+    except ValueError as error:
+        return Explanation(None, f"{count} Not explained: {error}.")
+    if found is None:
+        return Explanation(None, f"{count} {not_explained(search)}")
+    if found.own and found.settings.trains == "nothing":
+        words = same_row(search.printed.epochs)
+        return Explanation(found.settings, f"{count} {words}", "print one row again and again")
+    run, changed = differences(found)
+    near = every_row(found, search)
+    if not changed and not found.own:
+        words = f"{count} These are the tutorial's numbers ({run}): {near}."
+        return Explanation(found.settings, words, TUTORIALS)
+    words = " ".join((count, in_words(found, search.hints), f"{near[0].upper()}{near[1:]}."))
+    cause = OWN_START if found.own else next(CAUSES[name] for name in CAUSES if name in changed)
+    return Explanation(found.settings, words, cause)
+
+
+def differences(found):
+    """Return the nearest of the tutorial's runs, by name, and the fields that matter beside it.
+
+    Of an own start, neither it nor the line is known, but only how far one is from the other. That
+    a single loss stands in a row is no difference.
+    """
+    run, changed = changes(found.settings)
+    unknown = {"start", "weight", "bias", "dtype"} if found.own else set()
+    if found.settings.columns == ("train",):
+        unknown.add("columns")
+    return run, [name for name in changed if name not in unknown]
+
+
+def in_words(found, hints):
+    """Return what differs from the tutorial, a sentence for each difference."""
+    name, changed = differences(found)
+    run = TUTORIAL[name]
+    said = [SENTENCES[field](found.settings, run, hints) for field in changed]
+    said = unique(*filter(None, said))
+    if found.own:
+        said.insert(0, own_start(found.settings))
+    elif name != "section 3" and said:
+        said.insert(0, f"This is {name}, but:")
+    return " ".join(said)
+
+
+TUTORIALS, OWN_START = "as the tutorial", "start from a start of their own"
+
+
+def every_row(found, search):
+    """Return how near the rows follow, and on which machines others have seen the same digits."""
+    rows = len(search.printed.epochs)
+    if found.exact:
+        return f"all digits of all {rows} rows follow"
+    if found.off <= 0:
+        return f"all {rows} rows follow"
+    public = seen_on(search)
+    where = f", as {public} print them" if public else ""
+    near = f"all {rows} rows follow, but for last digits ({found.off:.1e} off at most){where}"
+    if found.own and found.off > 2e-6:
+        near += "; a residual's sign has flipped by rounding, and a few numbers show that"
+    return near
+
+
+@cache
+def public_runs():
+    """Return what public notebooks print on other devices: see tests/published/public_runs.json."""
+    return json.loads((ROOT / "tests/published/public_runs.json").read_text(encoding="utf-8"))
+
+
+def seen_on(search):
+    """Return how many public notebooks print these very rows, and on which device, or ""."""
+    for group in public_runs():
+        theirs = {epoch: (train, test) for epoch, train, test, _ in group["rows"]}
+        if all(theirs.get(epoch) == tuple(texts) for epoch, texts in search.rows):
+            (device, *_), count = group["said"], group["notebooks"]
+            return f"{count} public notebook{'s' * (count > 1)} on {DEVICES[device]}"
+    return ""
+
+
+# --- Words
+
+
+def number(value):
+    return f"{value:.6g}"
+
+
+def of_X(X):
+    if X[0] == "linspace":
+        return f"torch.linspace({number(X[1])}, {number(X[2])}, {X[3]})"
+    return f"torch.arange({', '.join(map(number, X))})"
+
+
+def of_line(settings, run, hints):
+    line, other = (f"y = {number(s.weight)} x + {number(s.bias)}" for s in (settings, run))
+    return f"The data lie on the line {line}, not {other}."
+
+
+def of_start(settings, run, hints):
+    """Say how the model's start came about, beside the tutorial's two draws after one seed."""
+    starts = known_starts(tuple(unique(42, hints.get("seed"))))
+    start = next(s for s in starts if s.pair == settings.start)
+    if start.seed is None:
+        w, b = map(number, start.pair)
+        return f"The model started from weight {w} and bias {b}, with nothing drawn at random."
+    seed, said = f"seed {start.seed}{'' if start.seed == 42 else ', not 42'}", []
+    if start.weight != start.bias:
+        said.append(f"The weight started from {start.weight}, the bias from {start.bias} ({seed}).")
+    elif start.weight == "torch.rand":
+        said.append(f"The model started from torch.rand, not torch.randn ({seed}).")
+    elif start.seed != 42:
+        said.append(f"The model started from {start.weight} ({seed}).")
+    if start.bias_first:
+        said.append(
+            "In the model class the bias stands above the weight, so that it takes the first number "
+            "that is drawn. To compare, write the weight first."
+        )
+    if start.model > 1:
+        said.append(
+            f"The model is number {start.model} after one torch.manual_seed({start.seed}), and each "
+            "takes the next numbers. Set the seed in the cell that makes the model."
+        )
+    if start.after:
+        said.append(
+            f"After torch.manual_seed({start.seed}) a model of two {start.after} was made before "
+            "this one. Set the seed in the cell that makes the model."
+        )
+    return " ".join(said)
+
+
+def of_earlier(settings, run, hints):
+    """Say how long the model had been trained before the first row, and how to start anew."""
+    (_, lr), *_ = settings.earlier
+    total = sum(epochs for epochs, _ in settings.earlier)
+    again = "The cell ran a second time" if total == hints.get("epochs") else "The training goes on"
+    rate = "" if lr == settings.lr else f" with lr {number(lr)}"
+    many = f"{total} epochs were" if total > 1 else "one epoch was"
+    return (
+        f"{again}: {many} trained before{rate}, so that epoch 0 here is epoch {total} of the "
+        "model's training. To start anew, run the cells of the model and the optimizer first."
+    )
+
+
+def of_trains(settings, run, hints):
+    if settings.trains == "weight":
+        return (
+            "forward() adds the global `bias` of the line, not self.bias, which therefore never "
+            "moves. Write self.bias."
+        )
+    return f"No step reaches the model: {NO_STEP}."
+
+
+NO_STEP = (
+    "optimizer.step() is missing, has no brackets or stands before loss.backward(), or the "
+    "optimizer holds the parameters of another model, made earlier"
+)
+COLUMN_WORDS = {
+    ("test", "train"): "The two losses have changed places: the test loss stands first.",
+    ("test", "test"): "Both numbers are the test loss. The first should be the train loss.",
+    ("train", "train"): (
+        "Both numbers are the train loss. The second should compare the predictions for X_test "
+        "with y_test."
+    ),
+    ("constant", "test"): (
+        "The first number is the same in every row, so that it is no loss of this loop: does "
+        "another cell's variable stand in print()?"
+    ),
+    ("test",): "The number is the test loss.",
+}
+
+
+def own_start(settings):
+    """Say that only the two differences of the start from the line are known, up to their sign."""
+    w, b = settings.start[0] - settings.weight, settings.start[1] - settings.bias
+    return (
+        "The training is right, from a start, or with a line, of its own: at the first row weight "
+        f"and bias are {w:+.6f} and {b:+.6f} off the line's, or both with the other sign. With no "
+        "seed, or a seed set after the model, each run starts elsewhere: put "
+        "torch.manual_seed(42) directly above the model."
+    )
+
+
+def same_row(epochs):
+    """Say what can have printed one row again and again; more than one cause can't be told apart."""
+    words = f"All rows are the same. Either no step reaches the model: {NO_STEP}. Or "
+    if np.all(np.diff(epochs) == 1):
+        return f"{words}the learning rate is too small for these digits to show a step."
+    return (
+        f"{words}the training has settled: then it may jump between two states, of which rows an "
+        "even number of epochs apart show only one. Print every epoch, and see whether two rows "
+        "take turns."
+    )
+
+
+def not_explained(search):
+    """Say which rows follow from the best run that was tried, and where they leave it."""
+    best = search.best
+    tried = (
+        f"Tried: {search.tried:,} runs with the tutorial's and the code's settings, up to two "
+        "changes, other seeds and draws, training before the first row, and unknown starts."
+    )
+    if best.rows < 2 or not search.enough(best.rows, own=best.own):
+        return f"Not explained. {tried}"
+    k = best.first - search.first
+    before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
+    best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
+    what = in_words(best, search.hints) or f"This is {differences(best)[0]}."
+    epoch = search.rows[best.rows][0]
+    where = f"Row {best.rows + 1}" if epoch is None else f"The row of epoch {epoch}"
+    return (
+        f"Not explained, though the first {best.rows} rows follow from this: {what} {where} doesn't "
+        f"follow. Was a number changed, or another cell run in between? {tried}"
+    )
+
+
+SENTENCES = {
+    "X": lambda s, run, hints: f"X is {of_X(s.X)}, not {of_X(run.X)}.",
+    "weight": of_line,
+    "bias": of_line,
+    "split": lambda s, run, hints: f"{s.split:.0%} of the points train, not {run.split:.0%}.",
+    "start": of_start,
+    "loss": lambda s, run, hints: f"The loss is {LOSS_NAMES[s.loss]}, not {LOSS_NAMES[run.loss]}.",
+    "optimizer": lambda s, run, hints: f"The optimizer is {s.optimizer}, not {run.optimizer}.",
+    "lr": lambda s, run, hints: f"The learning rate is {number(s.lr)}, not {number(run.lr)}.",
+    "momentum": lambda s, run, hints: f"SGD has momentum {number(s.momentum)}.",
+    "earlier": of_earlier,
+    "trains": of_trains,
+    "zero_grad": lambda s, run, hints: (
+        "The gradients add up from epoch to epoch, because optimizer.zero_grad() is missing. Call "
+        "it before loss.backward()."
+    ),
+    "test_after_step": lambda s, run, hints: (
+        "The test loss stands before optimizer.step(), so that it is the test loss of the epoch "
+        "before. Move it below."
+    ),
+    "test_target": lambda s, run, hints: (
+        "test_loss compares the predictions with X_test. It should be y_test."
+    ),
+    "columns": lambda s, run, hints: COLUMN_WORDS[s.columns],
+    "dtype": lambda s, run, hints: f"The data and the model are {s.dtype}, not {run.dtype}.",
+}
+CAUSES = {
+    "test_target": "compare the predictions with X_test",
+    "trains": "don't train all parameters",
+    "zero_grad": "don't zero the gradients",
+    "test_after_step": "test before the step",
+    "earlier": "had trained before (a cell ran twice)",
+    "columns": "print another number than they should",
+    "X": "have other data",
+    "weight": "have another line",
+    "bias": "have another line",
+    "split": "have another split",
+    "loss": "have another loss",
+    "optimizer": "have another optimizer",
+    "momentum": "have another optimizer",
+    "lr": "have another learning rate",
+    "start": "have another seed or draw",
+    "dtype": "compute in float64",
+}
+
+
+# --- The program
+
+
+def main(files):
+    """Print an answer for each table of each file, and end with the exit status."""
+    status, causes, unread = RIGHT, Counter(), 0
+    for place, file in enumerate(files, start=1):
+        if sys.stderr.isatty():
+            print(f"\r{place} of {len(files)}: {file}\x1b[K\r", end="", file=sys.stderr, flush=True)
+        try:
+            tables = read(file)
+        except (OSError, ValueError, RecursionError) as error:
+            words = error.strerror if isinstance(error, OSError) and error.strerror else error
+            print(f"{file}: {words}", file=sys.stderr)
+            unread += 1
+            continue
+        for table in tables:
+            explanation = explain(table)
+            print(f"{table.where}: {explanation.words}", flush=True)
+            causes[explanation.cause] += 1
+            status = max(status, RIGHT if explanation.cause == TUTORIALS else NOT_RIGHT)
+    if len(files) > 1:
+        counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+        print(
+            f"\n{len(files)} notebooks, {causes.total()} tables: {counted or 'none could be read'}"
+        )
+        if unread:
+            print(f"{unread} could not be checked")
+    sys.exit(NOT_CHECKED if unread else status)
+
+
+if __name__ == "__main__":
+    settings = dict(nargs="+", help="a notebook (.ipynb), what a run printed (.txt), or -")
+    program.run(main, __doc__, [("files", settings)])

@@ -1,0 +1,283 @@
+"""The tables of losses in a notebook, or in the text that a run printed, and what its code says.
+
+A notebook is JSON, and its outputs are what it printed. Its code is parsed and never run: the last
+numbers that it assigns before a table are hints on where to search for the table's cause.
+"""
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+LARGEST = 50_000_000  # bytes; a notebook with a few hundred pictures is smaller
+
+NUMBER = r"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|\bnan\b|\binf\b"
+# "Epoch: 10", "Epcoh 10", "Epoch [10/200]", "step 10"
+EPOCH = re.compile(r"\b(?:ep[och]{2,5}s?|steps?|iter\w*)\b[^\d\n]{0,12}?(\d+)", re.IGNORECASE)
+# "Loss: 0.31", "MAE Train Loss: 0.31", "test_loss=tensor(0.31, grad_fn=...)", "Test: 0.48"
+LOSS = re.compile(
+    rf"((?:\w*[ _-]*loss(?:es)?|test|train)\b(?:(?!acc)[^\d\n|,;+.-]){{0,25}}?)({NUMBER})",
+    re.IGNORECASE,
+)
+DECIMAL = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)(?![\w%.])")
+BARE = re.compile(r"\W*(\d+)(?:\W+[-+]?\d+\.\d+(?:[eE][-+]?\d+)?){1,2}\W*")
+
+
+class Table(NamedTuple):
+    """A table of losses: where it stands, its rows (epoch or None, (number, ...)), the hints."""
+
+    where: str
+    rows: list
+    hints: dict
+
+
+def read(path):
+    """Return the Tables in a notebook or in printed text; "-" reads standard input.
+
+    Raises ValueError, or OSError, with one sentence on what is wrong and what would be right.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
+    text = decoded(sys.stdin.buffer.read() if str(path) == "-" else contents(Path(path)))
+    if not text.strip():
+        raise ValueError("it is empty: save the notebook, or the output of the run, and try again")
+    looks_like_json = text.lstrip().startswith("{")
+    if name.endswith(".ipynb") or looks_like_json and '"cells"' in text:
+        tables = tables_of_notebook(text, name)
+    else:
+        tables = [Table(f"{name}, lines {a} to {b}", rows, {}) for a, b, rows in tables_in(text)]
+    if not tables:
+        raise ValueError(
+            "no table of losses in it: a row has an epoch and a loss, as in "
+            "'Epoch: 10 | MAE Train Loss: 0.1977 | MAE Test Loss: 0.3464'"
+        )
+    return tables
+
+
+def contents(path):
+    """Return the bytes of a file. Raises OSError or ValueError if it is none, or too large."""
+    if path.is_dir():
+        raise ValueError("it is a folder: name the notebooks in it, as in folder/*.ipynb")
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ValueError(
+            f"it has {size / 1e6:.0f} MB, more than the {LARGEST / 1e6:.0f} MB read here"
+        )
+    return path.read_bytes()
+
+
+def decoded(data):
+    """Return bytes as text: UTF-8, or UTF-16 as PowerShell's `>` writes it, or plain Latin."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    if re.search("[\x00-\x08\x0e-\x1a\x1c-\x1f]", text):
+        raise ValueError("it holds bytes that are no text: name a notebook, or what a run printed")
+    return text
+
+
+# --- A notebook
+
+
+def tables_of_notebook(text, name):
+    """Return the Tables of a notebook's code cells, which are counted from 1."""
+    try:
+        notebook = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"it is no JSON, and so no notebook: {error}") from None
+    if not isinstance(notebook, dict):
+        raise ValueError("it is JSON, but no notebook: it has no cells")
+    sheets = notebook.get("worksheets") or [notebook]  # before version 4 the cells were in sheets
+    cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()]
+    code_cells = [cell for cell in cells if cell.get("cell_type") == "code"]
+    if not code_cells:
+        raise ValueError("it is JSON, but no notebook: it has no code cells")
+    if not any(cell.get("outputs") for cell in code_cells):
+        raise ValueError("all its outputs are cleared: run the notebook, save it, and try again")
+    tables, codes = [], []
+    for number, cell in enumerate(code_cells, start=1):
+        codes.append(joined(cell.get("source", cell.get("input", ""))))
+        printed = "".join(map(output_text, cell.get("outputs") or ()))
+        found = list(tables_in(printed))
+        hints = hints_of(codes) if found else {}
+        tables += [Table(f"{name}, cell {number}", rows, hints) for _, _, rows in found]
+    return tables
+
+
+def output_text(output):
+    """Return what an output shows as text; an error's traceback is none."""
+    if output.get("output_type") in ("error", "pyerr"):
+        return ""
+    data = output.get("data", output)
+    return joined(output.get("text", data.get("text/plain", ""))) + "\n"
+
+
+def joined(lines):
+    """Return a notebook's text, which is one string or a list of lines."""
+    return lines if isinstance(lines, str) else "".join(map(str, lines or ()))
+
+
+# --- The rows
+
+
+def tables_in(text):
+    """Yield (first line, last line, rows) for each table in a printed text, lines counted from 1.
+
+    A new table begins where the epoch doesn't grow. Rows without an epoch are one table.
+    """
+    rows, first, last, pending = [], 0, 0, None
+    lines = re.sub("\x1b\\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        for part in line.split("\r"):  # a progress bar writes over its line
+            epoch, losses, tests = row_in(part)
+            if not losses:
+                pending = pending if epoch is None else epoch
+                continue
+            before = rows[-1] if rows else None
+            if epoch is None and before and len(before[1]) == 1 and tests and not before[2]:
+                rows[-1] = (
+                    before[0],
+                    (*before[1], losses[0]),
+                    False,
+                )  # its test loss, a line below
+                last = number
+                continue
+            epoch, pending = pending if epoch is None else epoch, None
+            if before and not follows(before[0], epoch):
+                yield from finished(rows, first, last)
+                rows = []
+            first = number if not rows else first
+            rows.append((epoch, losses[:2], tests))
+            last = number
+    yield from finished(rows, first, last)
+
+
+def follows(before, epoch):
+    """Tell whether an epoch continues a table, in which all rows have a number or none has."""
+    return (before is None) == (epoch is None) and (epoch is None or epoch > before)
+
+
+def finished(rows, first, last):
+    """Yield a table unless it is too short to be one: a single loss is an evaluation."""
+    if len(rows) >= (3 if rows and rows[0][0] is None else 2):
+        width = max(len(losses) for _, losses, _ in rows)
+        yield first, last, [(epoch, losses) for epoch, losses, _ in rows if len(losses) == width]
+
+
+def row_in(line):
+    """Return (epoch or None, losses as printed, whether the first is a test loss) of a line."""
+    epoch = EPOCH.search(line)
+    losses = LOSS.findall(line)
+    if losses:
+        numbers = tuple(number for _, number in losses)
+        is_test = bool(re.search("tes|val", losses[0][0], re.IGNORECASE))
+        return (int(epoch[1]) if epoch else None), numbers, is_test
+    if epoch:
+        rest = line[epoch.end() :]
+        return int(epoch[1]), tuple(DECIMAL.findall(rest)), False
+    bare = BARE.fullmatch(line)
+    if bare:
+        return int(bare[1]), tuple(DECIMAL.findall(line[bare.end(1) :])), False
+    return None, (), False
+
+
+# --- What the code says
+
+
+def hints_of(codes):
+    """Return what cells of code say, as far as it can be read without running them.
+
+    The keys are X, parameters, seed, loss, optimizer, lr, momentum, split, and the names of numbers
+    such as weight, bias and epochs. The last statement counts.
+    """
+    reader = Reader()
+    for code in codes:
+        lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in code.split("\n")]
+        try:
+            reader.visit(ast.parse("\n".join(lines)))
+        except (SyntaxError, ValueError, RecursionError):
+            continue  # a cell that Python can't read says nothing here
+    return reader.hints
+
+
+class Reader(ast.NodeVisitor):
+    """Collects hints from the statements that it visits, in their order."""
+
+    LOSSES = ("L1Loss", "MSELoss", "HuberLoss", "SmoothL1Loss")
+    OPTIMIZERS = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS")
+
+    def __init__(self):
+        self.hints, self.numbers = {}, {}
+
+    def visit_Assign(self, node):
+        for target in node.targets:
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = zip(target.elts, node.value.elts)
+            for name, value in pairs:
+                number = self.number(value)
+                if isinstance(name, ast.Name) and number is not None:
+                    self.numbers[name.id] = number
+                    if name.id.lower() in ("weight", "weights", "w", "bias", "b", "epochs"):
+                        self.hints[name.id.lower()] = number
+                if isinstance(name, ast.Name) and name.id.lower().startswith("x"):
+                    self.note_inputs(value)
+        self.generic_visit(node)
+
+    def note_inputs(self, value):
+        for call in (node for node in ast.walk(value) if isinstance(node, ast.Call)):
+            if called(call) in ("arange", "linspace"):
+                named = {k.arg: self.number(k.value) for k in call.keywords}
+                names = ("start", "end", "step" if called(call) == "arange" else "steps")
+                given = [self.number(argument) for argument in call.args]
+                given += [named[name] for name in names[len(given) :] if name in named]
+                self.hints["X"] = f"{called(call)}({', '.join(map(str, given))})"
+
+    def visit_ClassDef(self, node):
+        drawn = [called(n) for n in ordered(node) if called(n) in ("randn", "rand", "Linear")]
+        if drawn:
+            self.hints["parameters"] = drawn
+        self.generic_visit(node)
+
+    def visit_Call(self, node):
+        name, named = called(node), {k.arg: self.number(k.value) for k in node.keywords}
+        first = self.number(node.args[0]) if node.args else None
+        if name == "manual_seed" and (seed := named.get("seed", first)) is not None:
+            self.hints["seed"] = int(seed)
+        elif name in self.LOSSES:
+            self.hints["loss"] = name
+        elif name in self.OPTIMIZERS:
+            lr = named.get("lr", self.number(node.args[1]) if len(node.args) > 1 else None)
+            self.hints.update(optimizer=name, momentum=named.get("momentum") or 0.0)
+            self.hints.update({} if lr is None else dict(lr=lr))
+        elif name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
+            for share in map(self.number, (node.args[0].left, node.args[0].right)):
+                if share is not None and 0 < share < 1:
+                    self.hints["split"] = share
+        self.generic_visit(node)
+
+    def number(self, node):
+        """Return the number that an expression is, or None if reading alone doesn't tell."""
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return node.value
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            value = self.number(node.operand)
+            return None if value is None else -value
+        return self.numbers.get(node.id) if isinstance(node, ast.Name) else None
+
+
+def ordered(node):
+    """Return all nodes below one in the order of the text."""
+    inner = (n for n in ast.walk(node) if hasattr(n, "lineno"))
+    return sorted(inner, key=lambda n: (n.lineno, n.col_offset))
+
+
+def called(node):
+    """Return the name of the function that a call calls, without its module, or ""."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
