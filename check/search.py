@@ -9,16 +9,22 @@ are trained side by side, and every printed number has to follow.
 
 import re
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
-from math import inf, log10, pi
+from math import log10, pi
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from check.simulate import (
-    SECTION_3, SECTION_6, Settings, as_states, confirm, inputs, losses_at, train,
+    SECTION_6,
+    Settings,
+    as_states,
+    confirm,
+    inputs,
+    losses_at,
+    train,
 )  # fmt: skip
 
 # The tutorial's own runs. The exercise stands there twice: the author solves it with nn.Parameter.
@@ -152,10 +158,21 @@ def hinted(hints):
     return {name: value for name, value in said.items() if value is not None}
 
 
+def numbers_of(hints, *names):
+    """Return those of these hints that are numbers."""
+    values = (hints.get(name) for name in names)
+    return [float(v) for v in values if isinstance(v, int | float) and abs(v) < 1e6]
+
+
 def first_number(hints, *names):
     """Return the first of these hints that is a number, or None."""
-    values = (hints.get(name) for name in names)
-    return next((float(v) for v in values if isinstance(v, int | float) and abs(v) < 1e6), None)
+    return next(iter(numbers_of(hints, *names)), None)
+
+
+def said_lines(hints):
+    """Return the lines (weight, bias) that the code may mean, by the names of its numbers."""
+    weights = numbers_of(hints, "weight", "weights", "w") or [0.7]
+    return [*product(weights, numbers_of(hints, "bias", "b") or [0.3])]
 
 
 def unique(*values):
@@ -298,7 +315,7 @@ class Search:
         return found
 
 
-def choices(said):
+def choices(said, said_lines=()):
     """Return the values to try for each group of fields, as (cost, changed fields) pairs.
 
     What the tutorial says and what the code says cost nothing, whatever else people write costs 1.
@@ -307,8 +324,9 @@ def choices(said):
     X, X_exercise = dict(X=Settings().X), dict(X=EXERCISE.X)
     own_X = {"X": said["X"]} if "X" in said else X
     own_line = line | {name: said[name] for name in ("weight", "bias") if name in said}
-    data = {0: [X | line, X_exercise | exercise, own_X | own_line]}
-    lines = [line, exercise, own_line]
+    own_lines = [dict(weight=w, bias=b) for w, b in said_lines]
+    data = {0: [X | line, X_exercise | exercise, *[own_X | one for one in own_lines]]}
+    lines = [line, exercise, *own_lines]
     data[1] = [a | b for a, b in product((X, X_exercise, own_X), lines)]
     tenths = [i / 10 for i in range(11)]
     data[1] += [a | line | dict(bias=b) for a in (X, own_X) for b in tenths]
@@ -382,6 +400,16 @@ def unique_fields(some):
     return list({tuple(sorted(f.items(), key=str)): f for f in some}.values())
 
 
+@lru_cache(maxsize=64)
+def longer_path(settings, starts, epochs):
+    return train(settings, as_states(settings, starts), epochs)
+
+
+def path(settings, starts, epochs):
+    """Return all states of at least this many epochs from each start, kept for the next table."""
+    return longer_path(settings, starts, -(-epochs // 500) * 500)
+
+
 def as_published(search, before=0):
     """Look for the tutorial's own runs, from their own first epoch on or after a few before."""
     found = []
@@ -392,8 +420,8 @@ def as_published(search, before=0):
         return []
     columns = COLUMNS[search.printed.values.shape[1]][:1]
     for run in TUTORIAL.values():
-        states = train(run, as_states(run, [run.start]), epochs)
-        found += [f for f in search.look(run, states, firsts, columns)]
+        states = path(run, (run.start,), epochs)
+        found += search.look(run, states, firsts, columns)
     return found
 
 
@@ -404,7 +432,7 @@ def trained_on(search):
 
 def from_known_starts(search, most=2):
     """Look for settings that differ from the tutorial and from the code in at most three places."""
-    tables = choices(search.said)
+    tables = choices(search.said, said_lines(search.hints))
     starts = known_starts(tuple(unique(42, search.hints.get("seed"))))
     costs = np.array([cost_of(start, search.hints) for start in starts])
     pairs = np.array([start.pair for start in starts])
@@ -460,7 +488,7 @@ def points(X):
 
 def trained_before(search):
     """Look for trainings that go on: the first row is a later epoch of a known path."""
-    tables = choices(search.said)
+    tables = choices(search.said, said_lines(search.hints))
     seeds = unique(42, search.hints.get("seed"))
     starts = [s for s in known_starts(tuple(seeds)) if s.seed in seeds]
     last = int(search.printed.epochs[-1])
@@ -473,14 +501,14 @@ def trained_before(search):
     merged = by_cost([*plain, fields(search.said, lr=[0.01, 0.001, 0.1]), tables["trains"]], 1)
     for level in (0, 1):
         found = []
-        pairs = [start.pair for start in starts if cost_of(start, search.hints) <= 1 - level]
+        pairs = tuple(s.pair for s in starts if cost_of(s, search.hints) <= 1 - level)
         for chosen in merged[level]:
             if not search.enough():
                 return found
             one = Settings()._replace(**chosen)
             if one.trains == "nothing":
                 continue
-            states = train(one, as_states(one, pairs), latest + last + 1)
+            states = path(one, pairs, latest + last + 1)
             columns = COLUMNS[search.printed.values.shape[1]][:1]
             found += search.look(one, states, range(latest + 1), columns)
             # Another rate for the rows than before them: each state of the path is a start.
@@ -539,7 +567,7 @@ def on_the_curve(settings, loss, angles):
 
 def from_own_start(search, most=1):
     """Look for a right training from a start, or with a line, that nobody knows."""
-    tables = choices(search.said)
+    tables = choices(search.said, said_lines(search.hints))
     X = unique(search.said.get("X"), Settings().X, EXERCISE.X)
     data = {0: [{"X": x} for x in X]}
     line = {name: search.said[name] for name in ("weight", "bias") if name in search.said}
@@ -551,7 +579,7 @@ def from_own_start(search, most=1):
         one = Settings()._replace(**line, **chosen, dtype="float64")
         if one.loss == "huber" or int(one.split * points(one.X)) in (0, points(one.X)):
             continue
-        for columns in COLUMNS[search.printed.values.shape[1]][:2]:
+        for columns in COLUMNS[search.printed.values.shape[1]][:1]:
             found = fit(search, one._replace(columns=columns))
             if found:
                 return [found]
@@ -566,7 +594,7 @@ def rows_of(settings, starts, printed):
     return torch.stack([ours[name] for name in settings.columns], -1).transpose(0, 1).numpy()
 
 
-def fit(search, settings, angles=1440):
+def fit(search, settings, angles=720):
     """Return the Found whose start, found by Gauss-Newton from the best angles, prints all rows."""
     search.tried += 1
     few = search.printed.head(3 if search.printed.values.shape[1] == 2 else 5)
@@ -687,19 +715,22 @@ STAGES = [as_published, trained_on, from_known_starts, trained_before, stuck, *L
 def readings(rows, epochs):
     """Return the ways to read rows as Printed numbers, the likeliest first.
 
-    Rows without an epoch may lie any number of epochs apart, and single numbers may be train and
-    test loss by turns.
+    Rows without an epoch may lie any number of epochs apart, the last one may be the training's
+    last, and single numbers may be train and test loss by turns. `epochs` is what the code says.
     """
     if rows[0][0] is not None:
         return [printed_numbers(rows)]
     ways = [rows]
     if len(rows[0][1]) == 1 and len(rows) % 2 == 0 and len(rows) >= 4:
         ways.append([(None, (*a[1], *b[1])) for a, b in zip(rows[::2], rows[1::2])])
-    found = []
+    told = [(epochs or 0) // len(some) or 1 for some in ways]
+    found = [printed_numbers(some, stride) for some, stride in zip(ways, told)]
     for some in ways:
-        told = [round(epochs / len(some))] if epochs and epochs >= len(some) else []
-        for stride in unique(*told, 1, 10, 5, 20, 100):
-            found.append(printed_numbers(some, stride))
+        apart = -(-(epochs or 0) // (len(some) - 1))
+        if epochs and apart * (len(some) - 2) < epochs - 1:
+            regular = printed_numbers(some, apart)
+            found.append(regular._replace(epochs=np.append(regular.epochs[:-1], epochs - 1)))
+    found += [printed_numbers(some, n) for some in ways for n in (1, 10, 5, 20, 100)]
     return found
 
 
@@ -714,42 +745,41 @@ def find(rows, hints):
     if not all(np.isfinite(float(text)) for _, texts in rows for text in texts):
         raise ValueError("a loss is nan or inf: try a smaller learning rate")
     searches = [Search(p, rows, hints) for p in readings(rows, hints.get("epochs"))]
-    for stage in STAGES:
-        for search in searches:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a second thread costs more than it brings on tensors this small
+    try:
+        for stage, search in product(STAGES, searches):
             if stage in LAST_STAGES and search.follows_long():
                 continue  # a row that leaves a known run doesn't make it one from an unknown start
-            if stage is from_own_start and search not in searches[:2]:
-                continue  # rows without an epoch: only the likeliest distances
-            found = stage(search)
-            for one in sorted(found, key=search.rank):
-                if search.is_sure(one) and (one := confirmed(one, search.printed)):
-                    return one, search
+            if stage not in STAGES[:2] and search not in searches[:4]:
+                continue  # rows without an epoch: only the likeliest ways to read them
+            for found in sorted(stage(search), key=search.rank):
+                if search.is_sure(found) and (sure := confirmed(found, search)):
+                    return sure, search
+    finally:
+        torch.set_num_threads(threads)
     return None, max(searches, key=lambda search: search.best.rows)
 
 
-def confirmed(found, printed):
+def confirmed(found, search):
     """Return the Found with how far the farthest number is off, or None if torch differs in one.
 
     A known start is trained again by torch itself, from its first epoch to the table's last.
     """
-    one, last = found.settings, found.first + int(printed.epochs[-1]) + 1
+    one, printed = found.settings, search.printed
     if found.own:
-        rows = rows_of(one, np.array([one.start]), printed)[0]
+        ours = rows_of(one, np.array([one.start]), printed)[0]
     else:
-        rows = confirm(one, last)[found.first + printed.epochs]
-    names = [name for name in one.columns]
-    ours = np.stack([rows[:, {"train": 0, "test": 1}.get(name, 0)] for name in names], axis=1)
-    if found.own:
-        ours = rows
-    off = np.abs(ours - printed.values)
-    compared = [i for i, name in enumerate(names) if name != "constant"]
-    off, half = off[:, compared], printed.half[:, compared]
-    # A printed number is ours if it is ours rounded; Python's repr of it is off by less than 1e-16.
-    exact = bool((off <= half * (1 + 1e-9) + 1e-16 * np.abs(printed.values[:, compared])).all())
-    if not found.own and not (off <= NEAR[one.loss] + half).all():
+        losses = confirm(one, found.first + int(printed.epochs[-1]) + 1)
+        ours = losses[found.first + printed.epochs]
+        ours = ours[:, [int(name == "test") for name in one.columns]]
+    compared = [i for i, name in enumerate(one.columns) if name != "constant"]
+    off = np.abs(ours - printed.values)[:, compared]
+    half, size = printed.half[:, compared], np.abs(printed.values[:, compared])
+    if not found.own and (off > NEAR[one.loss] + half).any():
         return None
-    k = found.first - (printed.first or 0)
-    if k > 0:
-        earlier = (*one.earlier, (k, one.lr))
-        found = found._replace(settings=one._replace(earlier=earlier))
-    return found._replace(exact=exact, off=float((off - half).max()))
+    if (before := found.first - search.first) > 0:
+        one = one._replace(earlier=(*one.earlier, (before, one.lr)))
+    # Ours, rounded to the printed digits, is the printed number. A float is its shortest repr's.
+    exact = bool((off <= half * (1 + 1e-9) + 1e-16 * size).all())
+    return found._replace(settings=one, exact=exact, off=float((off - half).max()))

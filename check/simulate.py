@@ -109,7 +109,7 @@ def train(settings, states, epochs):
 
     states = states.unsqueeze(0)
     gradient, memory, last_lr = 0, None, None
-    for stage, (steps, lr) in enumerate((*settings.earlier, (epochs, settings.lr))):
+    for steps, lr in (*settings.earlier, (epochs, settings.lr)):
         if lr != last_lr:
             memory, last_lr = Memory(), lr
         path = [states[-1]]
