@@ -107,13 +107,17 @@ def train(settings, states, epochs):
         moves = torch.tensor([settings.trains == "weight", 0], dtype=X.dtype)
     inputs_of_each = torch.stack([X, torch.ones_like(X)])  # what weight and bias are multiplied by
 
+    plain = settings.optimizer == "SGD" and not settings.momentum and settings.zero_grad
     states = states.unsqueeze(0)
     gradient, memory, last_lr = 0, None, None
     for steps, lr in (*settings.earlier, (epochs, settings.lr)):
         if lr != last_lr:
             memory, last_lr = Memory(), lr
         path = [states[-1]]
-        for _ in range(steps):
+        while len(path) <= steps:
+            if plain and len(path) % 500 == 0 and (period := repeats(path)):
+                path += [path[-period + i % period] for i in range(steps + 1 - len(path))]
+                break
             state = path[-1]
             residual = state[:, :1] * X + state[:, 1:] - y
             slopes = slope(residual) * share
@@ -122,6 +126,11 @@ def train(settings, states, epochs):
             path.append(memory.step(settings, state, gradient * moves, lr))
         states = torch.stack(path)
     return states
+
+
+def repeats(path, most=60):
+    """Return after how many steps the last states have come again, all of them, or 0."""
+    return next((p for p in range(1, most) if torch.equal(path[-1], path[-1 - p])), 0)
 
 
 class Memory:
