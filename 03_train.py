@@ -110,6 +110,7 @@ for epoch in range(epochs):
             epoch_count.append(epoch)
             train_loss_values.append(loss.item())
             test_loss_values.append(test_loss.item())
+            # Do your numbers differ? See docs/numbers.md.
             print(f"Epoch: {epoch} | MAE Train Loss: {loss} | MAE Test Loss: {test_loss}")
 
 # %% The loss curves

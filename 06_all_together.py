@@ -139,6 +139,7 @@ for epoch in range(epochs):
         test_loss = loss_fn(test_pred, y_test)
 
     if epoch % 10 == 0:
+        # Do your numbers differ? See docs/numbers.md.
         print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")
 
 # %% The learned parameters

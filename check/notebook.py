@@ -162,13 +162,13 @@ def of_start(settings, run, hints):
         said.append(f"The model started from {start.weight} ({seed}).")
     if start.bias_first:
         said.append(
-            "In the model class the bias stands above the weight, so that it takes the first number "
-            "that is drawn. To compare, write the weight first."
+            "In the model class the bias stands above the weight, so that it takes the first "
+            "number that is drawn. To compare, write the weight first."
         )
     if start.model > 1:
         said.append(
-            f"The model is number {start.model} after one torch.manual_seed({start.seed}), and each "
-            "takes the next numbers. Set the seed in the cell that makes the model."
+            f"The model is number {start.model} after one torch.manual_seed({start.seed}), and "
+            "each takes the next numbers. Set the seed in the cell that makes the model."
         )
     if start.after:
         said.append(
@@ -232,7 +232,7 @@ def own_start(settings):
 
 
 def same_row(epochs):
-    """Say what can have printed one row again and again; more than one cause can't be told apart."""
+    """Say what can have printed one row again and again: causes that can't be told apart."""
     words = f"All rows are the same. Either no step reaches the model: {NO_STEP}. Or "
     if np.all(np.diff(epochs) == 1):
         return f"{words}the learning rate is too small for these digits to show a step."
@@ -259,8 +259,8 @@ def not_explained(search):
     epoch = search.rows[best.rows][0]
     where = f"Row {best.rows + 1}" if epoch is None else f"The row of epoch {epoch}"
     return (
-        f"Not explained, though the first {best.rows} rows follow from this: {what} {where} doesn't "
-        f"follow. Was a number changed, or another cell run in between? {tried}"
+        f"Not explained, though the first {best.rows} rows follow from this: {what} {where} "
+        f"doesn't follow. Was a number changed, or another cell run in between? {tried}"
     )
 
 

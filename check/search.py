@@ -58,7 +58,7 @@ class Start(NamedTuple):
 
 
 class Printed(NamedTuple):
-    """The numbers of a table: `epochs` from the first row on (R,), `values` and half a unit (R, C)."""
+    """A table's numbers: `epochs` from the first row on (R,), `values` and half a unit (R, C)."""
 
     epochs: np.ndarray
     values: np.ndarray
@@ -220,7 +220,7 @@ def half_unit(text):
 
 
 def digits(rows):
-    """Return how many digits the rows print, each different row counted once, without zeros ahead."""
+    """Return how many digits the rows print, each row counted once, without zeros ahead."""
     texts = {text for _, row in set((None, tuple(row)) for _, row in rows) for text in row}
     return sum(len(Decimal(text).as_tuple().digits) for text in texts if Decimal(text).is_finite())
 
@@ -555,7 +555,7 @@ def where_nothing_moves(search):
 
 
 def on_the_curve(settings, loss, angles):
-    """Return differences (weight - line's, bias - line's) of shape (angles, 2) with this train loss.
+    """Return differences (weight - line's, bias - line's) with this train loss: (angles, 2).
 
     MAE and MSE depend on the two differences alone and are homogeneous in them: of degree 1 and 2.
     So the starts with one first train loss are a closed curve, one for each angle. The opposite
@@ -611,7 +611,7 @@ def fit(search, settings, angles=720):
     valleys = (off <= np.roll(off, 1)) & (off <= np.roll(off, -1))
     some = np.nonzero(valleys)[0]
     some = some[np.argsort(off[some])][:12]
-    # The nearest of these angles is off by half a step of the angle, and by a sign or two that flip.
+    # The nearest of these angles is off by half a step, and by a sign or two that flip.
     offsets = starts[some] - [settings.weight, settings.bias]
     X, _ = inputs(settings.X, settings.split, "float64")
     reach = 1 + float(X.abs().max())
@@ -637,7 +637,7 @@ def fit(search, settings, angles=720):
 
 
 def gauss_newton(settings, starts, printed, steps, h=1e-7):
-    """Return the starts moved to where the rows are nearest to the printed ones, by least squares."""
+    """Return the starts, moved to where the rows are nearest to the table's by least squares."""
     for _ in range(steps):
         moved = np.concatenate([starts, starts + [h, 0], starts + [0, h]])
         here, right, up = np.split(rows_of(settings, moved, printed).reshape(len(moved), -1), 3)
@@ -675,7 +675,7 @@ def zoom(settings, start, printed, samples=600):
 
 
 def judged(search, settings, starts):
-    """Return the Found if all rows follow from one of the starts, but for a flipped sign, or None."""
+    """Return the Found if all rows follow from one start, but for a flipped sign, or None."""
     printed = search.printed
     room = NEAR[settings.loss] + printed.half
     for start in starts:
@@ -769,7 +769,6 @@ def find(rows, hints):
             if stage in LAST_STAGES and search.follows_long():
                 if sure := confirmed(search.best, search):  # but for a flipped sign
                     return sure, search
-                continue  # a row that leaves a known run doesn't make it one from an unknown start
             if stage not in STAGES[:2] and search not in searches[:4]:
                 continue  # rows without an epoch: only the likeliest ways to read them
             for found in sorted(stage(search), key=search.rank):
