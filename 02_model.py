@@ -79,7 +79,7 @@ pprint(list(model_0.parameters()))
 # %% Its parameters by name
 # The state_dict is all that the model knows. It is no copy: kept in a variable, it changes as the
 # model learns. copy.deepcopy(model_0.state_dict()) keeps the values of this moment. (Python 3.12
-# and later print an OrderedDict as {...: ...}.)
+# and later print OrderedDict({...: ...}) here; pprint has [(..., ...)] for one longer than a line.)
 pprint(model_0.state_dict())
 
 # %% Predictions

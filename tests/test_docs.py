@@ -32,7 +32,7 @@ def blocks(text, language):
 def sections(page):
     """Return the text below each heading of level 3, by its title."""
     parts = re.split(r"^#{2,3} (.*)\n", PAGES[page], flags=re.MULTILINE)
-    return {title: text for title, text in zip(parts[1::2], parts[2::2]) if "```" in text}
+    return {title: text for title, text in zip(parts[1::2], parts[2::2]) if "```text" in text}
 
 
 def table(text, header):
@@ -193,6 +193,19 @@ def test_an_error_has_the_text_of_the_page_and_its_cure_works(title, tmp_path, m
     assert_shows(run(code, tmp_path), quoted)
     cure = re.search(r"[Ww]rite\s+`([^`]+)`", text)[1]
     assert run(code.replace(line, cure), tmp_path).strip() == ""
+
+
+def test_a_wrong_line_has_the_message_of_the_table_and_the_right_one_none(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:  # a file that says that its tensor lay on a GPU
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        torch.save(torch.ones(1), tmp_path / "gpu.pth")
+    text = PAGES["errors.md"].split("## One wrong line")[1]
+    for message, wrong, _, right in table(text, "message |"):
+        if torch.backends.cuda.is_built() and "CUDA" in message:
+            continue  # another message, or none
+        before = blocks(text, "python")[0]
+        assert_shows(run(before + wrong.strip("`"), tmp_path), message.strip("`"))
+        assert run(before + right.strip("`"), tmp_path).strip() == ""
 
 
 def test_the_handouts_five_lines_train_as_the_tutorial_does(reference):
