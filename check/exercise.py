@@ -83,7 +83,7 @@ def judge(comparison):
     place = tuple(wrong[0].tolist())
     where = f" at {list(place)}" if place else ""
     if right.shape[1:] == (2,):  # of a run
-        where = f" after epoch {place[0]}, {('weight', 'bias')[place[1]]}"
+        where = f" after step {place[0]}, {('weight', 'bias')[place[1]]}"
     way = "lower" if numbers[place] > right[place] else "higher"
     return f"{name}{where}: {numbers[place]:.9g} should be {way}{hint}"
 
@@ -311,9 +311,36 @@ def exercise_10(mine):
     yield Comparison("its gradient by the engine", leaf.grad, grad, 1e-12, hint=hint)
 
 
+def exercise_11(mine):
+    run, size = LINE._replace(weight=0.6, bias=0.345, epochs=1), 12  # residuals of both signs
+    order = np.random.default_rng(0).permutation(N)
+    data = run.X.numpy().copy(), run.y.numpy().copy()
+
+    def in_batches(order=order, share=lambda points: 1):
+        pairs = [(run.weight, run.bias)]
+        for batch in np.split(order, range(size, N, size)):
+            weight, bias = pairs[-1]
+            X, y, lr = run.X[batch], run.y[batch], run.lr * share(len(batch))
+            pairs.extend(states(run._replace(X=X, y=y, weight=weight, bias=bias, lr=lr)).tolist())
+        return np.array(pairs[1:])
+
+    ours = mine.epoch(*data, run.weight, run.bias, run.lr, size, order.copy())
+    steps = len(ours) if isinstance(ours, (list, tuple, np.ndarray)) else ours
+    forgotten = {"the last 4 points have their turn too": 3, "that is a step for each point": N}
+    yield Comparison("steps", steps, 4, 0, forgotten)
+    mistakes = {
+        "each step takes all the points": states(run._replace(epochs=4)),
+        "the points don't have their turn in the order of `order`": in_batches(np.arange(N)),
+        "divide by the number of points in the batch": in_batches(share=lambda points: points / N),
+        "the last batch has 4 points: divide by 4": in_batches(share=lambda points: points / size),
+    }
+    yield Comparison("epoch", ours, in_batches(), 1e-12, mistakes)
+
+
 EXERCISES = [
     exercise_1, exercise_2, exercise_3, exercise_4, exercise_5,
     exercise_6, exercise_7, exercise_8, exercise_9, exercise_10,
+    exercise_11,
 ]  # fmt: skip
 
 

@@ -250,7 +250,7 @@ states.append( -> _ = (
 ((y_pred - y) ** 2) -> (y_pred - y).abs()
     train: that is the MAE's training
 0.9 * bias_sum -> 0.8 * bias_sum
-    train after epoch 1, bias: 0.146183554 should be higher
+    train after step 1, bias: 0.146183554 should be higher
 return states -> return states[1:]
     train must be finite numbers of shape (20, 2), not list …... of shape (19, 2)
 return states -> return list(zip(*states))
@@ -262,11 +262,11 @@ weight -= lr -> weight -= 1e300 * lr
 """,
     9: """
 alpha=-lr -> alpha=lr
-    train after epoch 0, weight: 0.379548997 should be higher
+    train after step 0, weight: 0.379548997 should be higher
 .mean() -> .sum()
-    train after epoch 0, weight: 1.4… should be lower
+    train after step 0, weight: 1.4… should be lower
 alpha=-lr -> alpha=-lr * 1.000001
-    the last bits of train after epoch 0, weight: 0.82714… should be lower
+    the last bits of train after step 0, weight: 0.82714… should be lower
 X.new_tensor(start -> X.double().new_tensor(start
     the last bits of train: these numbers are float64. The data are float32: stay in their dtype
 return states -> _ = states
@@ -293,6 +293,26 @@ np.clip(y_pred - y, -> np.clip(y - y_pred,
     huber_of_tensors: 0.0133 should be higher
 distance = (y_pred - y).abs() -> return huber(y_pred.data, y.data)
     its gradient by the engine must be finite numbers of …Does all of the loss come from y_pred, …
+""",
+    11: """
+len(order), batch_size -> len(order) - batch_size + 1, batch_size
+    steps: the last 4 points have their turn too
+range(0, len(order), batch_size) -> range(len(order))
+    steps: that is a step for each point
+order[start : start + batch_size] -> order
+    epoch: each step takes all the points
+order[start : start + batch_size] -> np.arange(len(X))[start : start + batch_size]
+    epoch: the points don't have their turn in the order of `order`
+/ len(batch) -> / len(X)
+    epoch: divide by the number of points in the batch
+/ len(batch) -> / batch_size
+    epoch: the last batch has 4 points: divide by 4
+bias -= -> bias +=
+    epoch after step 0, bias: 0.34… should be …
+return states -> return list(zip(*states))
+    steps: 2 should be higher
+return states -> return
+    steps must be a finite number, not NoneType None. A function without `return` returns None
 """,
 }
 if FUSED:
@@ -385,7 +405,7 @@ def test_a_run_in_float32_is_right_to_1e_6_but_its_last_bits_are_not(judged):
     for part, told in ((0.98, "the last bits of train after"), (1.02, "train after")):
         state = f"np.float32(weight.item() - {part * 1e-6})"
         code = "import numpy as np\n" + ANSWERS[9].replace("(weight.item()", f"({state}")
-        assert judged(9, code)[1].startswith(f"Exercise 9, not yet. {told} epoch 0, weight: ")
+        assert judged(9, code)[1].startswith(f"Exercise 9, not yet. {told} step 0, weight: ")
 
 
 def test_a_bad_command_line_says_what_would_be_right(start, judged, tmp_path, capsys):
