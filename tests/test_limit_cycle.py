@@ -161,6 +161,7 @@ def test_rates_and_runs_under_a_schedule_are_torchs(schedule):
         np.testing.assert_allclose(state, (weight.item(), bias.item()), rtol=0, atol=SCHEDULED)
 
 
+@pytest.mark.slow
 def test_each_schedule_ends_where_the_table_says_and_is_drawn_as_it_falls(ran):
     text, figures = ran(schedules)
     table = [re.split(r"  +", line) for line in text.splitlines()[3:12]]
