@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import SGD
 
 from check.reader import FACTORS, NOT_RIGHT, load, refusing
-from manual_grad import program, tensor_updates, torch_optim
+from manual_grad import numpy_closed_form, program, tensor_updates, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
 from manual_grad.trajectory import find_cycle
@@ -256,7 +256,7 @@ def exercise_7(mine):
     run = RUNS["section 6"]
     rates = [mine.rate(epoch) for epoch in range(run.epochs)]
     yield Comparison("rates between 0 and 0.01", rates, np.full(run.epochs, 0.005), 0.005 + 1e-12)
-    path = run.train_at(np.ravel(rates).astype(float), torch_optim.train)
+    path = run.train_at(np.ravel(rates).astype(float), numpy_closed_form.train)
     steps = np.diff([path.weight, path.bias]).T
     moved = np.flatnonzero(steps.any(axis=1)) + 1
     last, bias_steps = moved[-1:].sum(), steps[:, 1][steps[:, 1] != 0]
