@@ -211,6 +211,7 @@ def test_each_map_has_torchs_loss_at_its_lines_and_its_star_at_the_true_paramete
         assert axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
     for loss, lines in explore.Explorer().contours.items():
         assert_lines_are_at_their_loss(lines, loss.lower())
+        assert (*lines.axes.get_xlim(), *lines.axes.get_ylim()) == (-0.2, 1.4, -0.6, 1.2)
 
 
 def assert_lines_are_at_their_loss(lines, loss):
