@@ -333,9 +333,7 @@ def main(files):
             status = max(status, RIGHT if explanation.cause == TUTORIALS else NOT_RIGHT)
     if len(files) > 1:
         counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
-        print(
-            f"\n{len(files)} notebooks, {causes.total()} tables: {counted or 'none could be read'}"
-        )
+        print(f"\n{len(files)} files, {causes.total()} tables: {counted or 'none could be read'}")
         if unread:
             print(f"{unread} could not be checked")
     sys.exit(NOT_CHECKED if unread else status)

@@ -241,6 +241,11 @@ class Search:
         self.tried, self.best = 0, Found(None, 0, 0)
 
     @property
+    def starts(self):
+        """The Starts of the code's seed and of the tutorial's, then those of other seeds."""
+        return known_starts(tuple(unique(42, self.hints.get("seed"))))
+
+    @property
     def first(self):
         """The epoch of the first row, as it is printed; 0 if none is."""
         return self.printed.first or 0
@@ -437,7 +442,7 @@ def trained_on(search):
 def from_known_starts(search, most=2):
     """Look for settings that differ from the tutorial and from the code in at most three places."""
     tables = choices(search.said, said_lines(search.hints))
-    starts = known_starts(tuple(unique(42, search.hints.get("seed"))))
+    starts = search.starts
     costs = np.array([cost_of(start, search.hints) for start in starts])
     pairs = np.array([start.pair for start in starts])
     ways = by_cost([tables["lr"], tables["way"]], most)
@@ -782,18 +787,33 @@ def find(rows, hints):
 def confirmed(found, search):
     """Return the Found with how far the farthest number is off, or None if torch differs in one.
 
-    A known start is trained again by torch itself, from its first epoch to the table's last.
+    A known start is trained again by torch itself, from its first epoch to the table's last. Where
+    that is only near, float64 is tried: it prints more digits than float32 has.
     """
-    one, printed = found.settings, search.printed
-    if found.own:
-        ours = rows_of(one, np.array([one.start]), printed)[0]
-    else:
-        losses = confirm(one, found.first + int(printed.epochs[-1]) + 1)
-        ours = losses[found.first + printed.epochs]
-        ours = ours[:, [int(name == "test") for name in one.columns]]
-    compared = [i for i, name in enumerate(one.columns) if name != "constant"]
-    off = np.abs(ours - printed.values)[:, compared]
+    printed = search.printed
+    compared = [i for i, name in enumerate(found.settings.columns) if name != "constant"]
     half, size = printed.half[:, compared], np.abs(printed.values[:, compared])
+
+    def compare(one):
+        if found.own:
+            ours = rows_of(one, np.array([one.start]), printed)[0]
+        else:
+            losses = confirm(one, found.first + int(printed.epochs[-1]) + 1)
+            ours = losses[found.first + printed.epochs]
+            ours = ours[:, [int(name == "test") for name in one.columns]]
+        off = np.abs(ours - printed.values)[:, compared]
+        # Ours, rounded to the printed digits, is the printed number. A float is its repr's.
+        return off, bool((off <= half * (1 + 1e-9) + 1e-16 * size).all())
+
+    one = found.settings
+    if one.trains == "weight":  # the model's own bias is drawn, and used nowhere
+        pairs = [start.pair for start in search.starts if start.pair[0] == one.start[0]]
+        one = one._replace(start=pairs[0])
+    off, exact = compare(one)
+    if not exact and not found.own:
+        double = one._replace(dtype="float64")
+        if (in_float64 := compare(double))[1]:
+            one, (off, exact) = double, in_float64
     if (before := found.first - search.first) > 0:
         one = one._replace(earlier=(*one.earlier, (before, one.lr)))
     # A later epoch is chosen from thousands, so that it has to be as near as GPUs really come.
@@ -801,6 +821,4 @@ def confirmed(found, search):
     flip = len(compared) == len(one.columns) and a_sign_flipped(found, off, printed)
     if not found.own and (off > near + half).any() and not flip:
         return None
-    # Ours, rounded to the printed digits, is the printed number. A float is its shortest repr's.
-    exact = bool((off <= half * (1 + 1e-9) + 1e-16 * size).all())
     return found._replace(settings=one, exact=exact, off=float((off - half).max()))

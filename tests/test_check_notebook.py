@@ -1,0 +1,347 @@
+"""check/notebook.py: each planted change is named from the printed rows, and nothing else is.
+
+The notebooks are made here: 03_train.py's cells, changed in one place, run, and written as .ipynb.
+"""
+
+import contextlib
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from published_numbers import PUBLIC_RUNS, cells
+
+from check import notebook, search
+from check.notebook import Settings, Table, explain, read, simulate
+from check.simulate import SECTION_3, SECTION_6
+
+# A right float32 run may be off by this much in a loss (DESIGN of check.search: NEAR).
+NEAR = search.NEAR["mae"]
+MODEL, LOSS_AND_OPTIMIZER, TRAINING = (cell.code for cell in cells("03_train")[:3])
+STEP = "    optimizer.step()\n"
+
+
+def changed(*edits, order="mot", model=MODEL, training=TRAINING):
+    """Return code cells: m, o and t stand for those of model, optimizer and training."""
+    text = {"m": model, "o": LOSS_AND_OPTIMIZER, "t": training}
+    for old, new in edits:
+        assert any(old in code for code in text.values()), old
+        text = {name: code.replace(old, new) for name, code in text.items()}
+    return [text[name] for name in order]
+
+
+def written(codes, folder, name="my.ipynb"):
+    """Run code cells as a notebook does, and write it with its outputs."""
+    names, made = {}, []
+    for code in codes:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code.replace('"cuda"', '"cpu"'), names)
+        output = {"output_type": "stream", "name": "stdout", "text": printed.getvalue()}
+        made.append(
+            {"cell_type": "code", "source": code, "outputs": [output] * bool(output["text"])}
+        )
+    file = folder / name
+    file.write_text(json.dumps({"cells": made, "nbformat": 4}), encoding="utf-8")
+    return file
+
+
+SGD = "torch.optim.SGD(params=model_0.parameters(), lr=0.01)"
+SWAPPED = [("self.weights = nn", "self.b = nn"), ("self.bias = nn", "self.weights = nn")]
+SWAPPED.append(("self.b = nn", "self.bias = nn"))
+RAND, SEED_7 = (0.8822692632675171, 0.9150039553642273), (-0.1467950940132141, 0.7861412763595581)
+DOUBLE = [
+    ("torch.arange(0, 1, 0.02)", "torch.arange(0, 1, 0.02, dtype=torch.float64)"),
+    ("torch.randn(1, dtype=torch.float)", "torch.randn(1).double()"),
+    ("y_test.type(torch.float)", "y_test"),
+]
+AFTER = [(STEP, "\n"), ("    if epoch % 10 == 0:", f"{STEP}    if epoch % 10 == 0:")]
+# What is changed, and the fields of Settings that have to follow from the rows
+PLANTED = {
+    "nothing": (changed(), {}),
+    "X": (changed(("0, 1, 0.02", "0, 1, 0.01")), dict(X=(0, 1, 0.01))),
+    "linspace": (
+        changed(("arange(0, 1, 0.02", "linspace(0, 1, 50")),
+        dict(X=("linspace", 0, 1, 50)),
+    ),
+    "weight": (changed(("weight = 0.7", "weight = 0.6")), dict(weight=0.6)),
+    "bias": (changed(("bias = 0.3\n", "bias = 0.2\n")), dict(bias=0.2)),
+    "split": (changed(("0.8 *", "0.7 *")), dict(split=0.7)),
+    "rand": (changed(("torch.randn", "torch.rand")), dict(start=RAND)),
+    "seed": (changed(("manual_seed(42)", "manual_seed(7)")), dict(start=SEED_7)),
+    "bias first": (changed(*SWAPPED), dict(start=SECTION_3[::-1])),
+    "loss": (changed(("nn.L1Loss()", "nn.MSELoss()")), dict(loss="mse")),
+    "Huber": (changed(("nn.L1Loss()", "nn.HuberLoss()")), dict(loss="huber")),
+    "Adam": (changed((SGD, SGD.replace("SGD", "Adam"))), dict(optimizer="Adam")),
+    "lr": (changed(("lr=0.01", "lr=0.001")), dict(lr=0.001)),
+    "momentum": (changed(("lr=0.01", "lr=0.01, momentum=0.9")), dict(momentum=0.9)),
+    "global bias": (
+        changed(("self.weights * x + self.bias", "self.weights * x + bias")),
+        dict(trains="weight"),
+    ),
+    "no step": (changed((STEP, "\n")), dict(trains="nothing")),
+    "no zero_grad": (changed(("optimizer.zero_grad()", "")), dict(zero_grad=False)),
+    "test first": (changed(*AFTER), dict(test_after_step=False)),
+    "X_test": (changed(("y_test.type(torch.float)", "X_test")), dict(test_target="X_test")),
+    "columns": (
+        changed(("Test Loss: {test_loss}", "Test Loss: {loss}")),
+        dict(columns=("train", "train")),
+    ),
+    "float64": (changed(*DOUBLE), dict(dtype="float64")),
+    "a cell twice": (changed(order="mott"), dict(earlier=((100, 0.01),))),
+    "a new model": (changed(order="motmt"), dict(trains="nothing")),
+    "lr, then again": (
+        [*changed(), *changed(("lr=0.01", "lr=0.001"), order="ot")],
+        dict(lr=0.001, earlier=((100, 0.01),)),
+    ),
+    "rand and lr": (
+        changed(("torch.randn", "torch.rand"), ("lr=0.01", "lr=0.1")),
+        dict(start=RAND, lr=0.1),
+    ),
+    "X_test, again": (
+        changed(("y_test.type(torch.float)", "X_test"), order="mott"),
+        dict(test_target="X_test", earlier=((100, 0.01),)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_each_planted_change_is_named_with_the_code_and_without(name, tmp_path):
+    codes, fields = PLANTED[name]
+    table = read(written(codes, tmp_path))[-1]
+    assert table.where == f"{tmp_path / 'my.ipynb'}, cell {len(codes)}"
+    for hints in (table.hints, {}):
+        explanation = explain(table._replace(hints=hints))
+        found = explanation.settings
+        assert found == Settings()._replace(**fields), (hints, explanation.words)
+        assert (explanation.cause == notebook.TUTORIALS) == (not fields)
+        assert "All digits of all 10 rows follow" in explanation.words or not fields
+
+
+def table_of(settings, epochs=100, every=10, digits=None, hints=None):
+    """Return the Table that a run of these settings prints."""
+    rows = [
+        (epoch, tuple(str(float(v)) if digits is None else f"{v:.{digits}f}" for v in losses))
+        for epoch, losses in enumerate(simulate(settings, epochs))
+        if epoch % every == 0
+    ]
+    return Table("here", rows, hints or {})
+
+
+def with_number(table, row, column, change):
+    """Return the Table with one number changed by so much."""
+    rows = list(table.rows)
+    epoch, texts = rows[row]
+    texts = list(texts)
+    texts[column] = str(float(texts[column]) + change)
+    rows[row] = epoch, tuple(texts)
+    return table._replace(rows=rows)
+
+
+KNOWN = {
+    "section 3": Settings(),
+    "X_test": Settings(start=SECTION_6, test_target="X_test"),
+    "again": Settings(earlier=((100, 0.01),)),
+    "own": Settings(start=(-0.43219, 1.2345), dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_one_number_that_is_off_is_not_explained(name):
+    table = table_of(KNOWN[name])
+    near = NEAR / 10 if name == "again" else NEAR  # of a later epoch, chosen from thousands
+    for row, column in ((4, 1), (7, 0)):
+        assert explain(with_number(table, row, column, 0.9 * near)).settings is not None
+        assert explain(with_number(table, row, column, 20 * NEAR)).settings is None
+    words = explain(with_number(table, 4, 1, 0.9 * near)).words
+    assert "but for last digits" in words
+
+
+def test_the_words_say_what_to_do():
+    words = explain(table_of(KNOWN["X_test"])).words
+    assert words.startswith("10 rows. This is section 6, but: test_loss compares the predictions")
+    assert "It should be y_test. All digits of all 10 rows follow." in words
+    assert (
+        "run the cells of the model and the optimizer first"
+        in explain(table_of(KNOWN["again"])).words
+    )
+    words = explain(with_number(table_of(Settings()), 6, 0, 1e-3)).words
+    assert "the first 6 rows follow from this: This is section 3. The row of epoch 60" in words
+
+
+@pytest.mark.parametrize("digits", [None, 4, 3])
+def test_a_start_of_its_own_is_found_up_to_its_sign(digits):
+    start = 1.3, -0.25
+    table = table_of(Settings(start=start), epochs=300, every=20, digits=digits)
+    found = explain(table).settings
+    off = np.subtract(found.start, (0.7, 0.3)) * np.sign(found.start[0] - 0.7)
+    assert np.abs(off - (0.6, -0.55)).max() < {None: 1e-5, 4: 5e-4, 3: 5e-3}[digits]
+    assert "of its own" in explain(table).words
+
+
+def test_other_problems_are_never_explained():
+    rng = np.random.default_rng(0)
+    X = np.arange(0, 1, 0.02)
+    noise = 0.05 * rng.standard_normal(50)
+    noisy = []
+    weight, bias = SECTION_3
+    for _ in range(100):
+        residual = weight * X + bias - (0.7 * X + 0.3 + noise)
+        noisy.append(np.abs(residual[:40]).mean())
+        weight -= 0.01 * (np.sign(residual[:40]) * X[:40]).mean()
+        bias -= 0.01 * np.sign(residual[:40]).mean()
+        noisy[-1] = noisy[-1], np.abs(weight * X + bias - (0.7 * X + 0.3 + noise))[40:].mean()
+    classifier = [(0.69 * 0.97**i + 0.01 * rng.random(), 0.7 * 0.975**i) for i in range(100)]
+    for losses in (noisy, classifier, rng.random((100, 2))):
+        for digits in (8, 3):
+            rows = [(i, tuple(f"{v:.{digits}f}" for v in losses[i])) for i in range(0, 100, 10)]
+            explanation = explain(Table("here", rows, {}))
+            assert explanation.settings is None
+            assert "Not explained" in explanation.words
+
+
+def test_few_digits_name_no_start_and_equal_rows_name_all_causes():
+    rows = [(epoch, ("0.009", "0.001")) for epoch in range(0, 100, 20)]
+    explanation = explain(Table("here", rows, {}))
+    assert explanation.settings.trains == "nothing"
+    assert "no step reaches the model" in explanation.words
+    assert "the training has settled" in explanation.words
+    every = explain(Table("here", [(epoch, texts) for epoch, (_, texts) in enumerate(rows)], {}))
+    assert "too small for these digits" in every.words
+    settled = [(1000 + epoch, losses) for epoch, losses in table_of(Settings(), 300).rows[-8:]]
+    assert explain(Table("here", settled, {})).cause == notebook.TUTORIALS
+
+
+def test_what_a_gpu_prints_is_named_by_those_who_have_printed_it():
+    for group in PUBLIC_RUNS:
+        rows = [(epoch, texts) for epoch, *texts, _ in group["rows"]][:20]
+        explanation = explain(Table("here", [(e, tuple(t)) for e, t in rows], {}))
+        assert explanation.cause == notebook.TUTORIALS, group["run"]
+        if group["said"].get("cuda") == 72:
+            assert "as 72 public notebooks on CUDA print them" in explanation.words
+
+
+# --- Reading
+
+LINES = [
+    "Epoch: {} | MAE Train Loss: {} | MAE Test Loss: {}",
+    "Epoch :{}|Loss:{}|Tess Loss:{}",
+    "In Epoch {}: Loss {} | Test Loss {}",
+    "Epoch {}/200, Loss: {}, Test loss: {}",
+    "Epoch [{}/200] [====] - 0.02s/step - Train Loss: {} - Test loss: {}",
+    "Epcoh: {} | Loss: tensor({}, grad_fn=<L1LossBackward0>) | Test loss: tensor({})",
+    "'Epoch:{} | Loss: {} | Test: {}'",
+    "Epoch: {}\nLoss: {}\nTest loss: {}",
+    "{} {} {}",
+    "100%|#####| 2/2 [00:00<00:00]\rEpoch #: {} | train_loss={} | test_loss={}",
+]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16"]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_rows_are_read_in_the_ways_that_people_print_them(line, tmp_path):
+    weights = "OrderedDict([('weights', tensor([0.3406])), ('bias', tensor([0.1388]))])"
+    table = table_of(Settings())
+    text = "".join(f"{line.format(epoch, *losses)}\n{weights}\n" for epoch, losses in table.rows)
+    for encoding, end in [(encoding, end) for encoding in ENCODINGS for end in ("\n", "\r\n")]:
+        file = tmp_path / "run.txt"
+        file.write_bytes(text.replace("\n", end).encode(encoding))
+        (found,) = read(file)
+        assert found.rows == table.rows
+    (one, two) = read_text(f"{text}{text}", tmp_path)  # two runs in one output
+    assert one.rows == two.rows == table.rows
+
+
+def read_text(text, folder, name="run.txt"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return read(folder / name)
+
+
+def test_rows_without_an_epoch_are_read_and_explained(tmp_path):
+    rows = simulate(Settings(), 200)[::10].tolist()
+    (table,) = read_text("".join(f"Loss: {a} | Test loss: {b}\n" for a, b in rows), tmp_path)
+    assert explain(table).cause == notebook.TUTORIALS
+    (table,) = read_text(
+        "".join(f"Loss: {a}\nsome words\nTest loss: {b}\n" for a, b in rows), tmp_path
+    )
+    assert explain(table).cause == notebook.TUTORIALS
+    (table,) = read_text("".join(f"Loss: {a}\n" for a, _ in rows), tmp_path)
+    assert explain(table).settings.columns == ("train",)
+    turns = [(None, (str(value),)) for row in rows for value in row]
+    assert explain(Table("here", turns, {})).cause == notebook.TUTORIALS
+    assert explain(Table("here", turns, {"epochs": 200})).cause == notebook.TUTORIALS
+
+
+BAD = {
+    "empty.ipynb": ("", "it is empty"),
+    "cut.ipynb": ('{"cells": [', "it is no JSON"),
+    "list.ipynb": ("[1, 2]", "no notebook"),
+    "other.ipynb": ('{"a": 1}', "no code cells"),
+    "cleared.ipynb": ('{"cells": [{"cell_type": "code", "source": "", "outputs": []}]}', "cleared"),
+    "words.txt": ("no numbers here", "no table of losses"),
+    "binary.txt": ("\x00\x01\x02", "bytes that are no text"),
+}
+
+
+@pytest.fixture
+def checked(tmp_path, monkeypatch, capsys):
+    """Return a function that runs the program: (exit status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*files):
+        with pytest.raises(SystemExit) as end:
+            notebook.main(list(files))
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_what_cannot_be_read_gets_one_line_and_status_2(checked, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with open(tmp_path / "large.ipynb", "wb") as file:
+        file.truncate(100_000_000)
+    for name, (text, told) in BAD.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        status, out, err = checked(name)
+        assert (status, out) == (2, "")
+        assert told in err
+        assert err.count("\n") == 1
+    for name, told in {
+        "folder": "a folder",
+        "large.ipynb": "100 MB",
+        "none.ipynb": "No such",
+    }.items():
+        status, _, err = checked(name)
+        assert status == 2
+        assert told in err
+
+
+def test_many_files_get_a_line_for_each_table_and_a_summary(checked, tmp_path, monkeypatch):
+    written(changed(), tmp_path, "a.ipynb")
+    assert checked("a.ipynb")[0] == 0
+    written(changed(order="mott"), tmp_path, "b.ipynb")
+    status, out, _ = checked("a.ipynb", "b.ipynb")
+    assert status == 1
+    assert out.count("These are the tutorial's numbers (section 3)") == 2
+    assert "b.ipynb, cell 4: 10 rows. The cell ran a second time: 100 epochs" in out
+    assert "2 files, 3 tables: 2 as the tutorial, 1 had trained before" in out
+    (tmp_path / "c.txt").write_text("nothing", encoding="utf-8")
+    status, out, err = checked("a.ipynb", "c.txt")
+    assert status == 2
+    assert "1 could not be checked" in out
+    assert err.startswith("c.txt: ")
+    text = "".join(
+        f"Epoch: {e} | Loss: {a} | Test: {b}\n" for e, (a, b) in table_of(Settings()).rows
+    )
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert checked("-")[0] == 0
+
+
+def test_the_program_starts_by_its_file_name(start, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        start(ROOT / "check/notebook.py", "none.ipynb", folder=tmp_path)
+    assert end.value.code == 2
+    assert "none.ipynb: No such file" in capsys.readouterr().err
