@@ -26,8 +26,9 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 
 from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT
-from check.search import TUTORIAL, changes, find, known_starts, unique
+from check.search import TUTORIAL, changes, find, unique
 from check.simulate import Settings, simulate
+from check.starts import known_starts
 from check.tables import Table, read
 from manual_grad import program
 

@@ -11,21 +11,15 @@ import re
 from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import product
-from math import log10, pi
+from math import log10
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from check.simulate import (
-    SECTION_6,
-    Settings,
-    as_states,
-    confirm,
-    inputs,
-    losses_at,
-    train,
-)  # fmt: skip
+from check.own_start import NEAR, a_sign_flipped, on_the_curve, possible_starts, rows_of
+from check.simulate import SECTION_6, Settings, as_states, confirm, losses_at, simulate, train
+from check.starts import cost_of, known_starts
 
 # The tutorial's own runs. The exercise stands there twice: the author solves it with nn.Parameter.
 EXERCISE = Settings(X=(0, 1, 0.01), weight=0.3, bias=0.9)
@@ -35,26 +29,9 @@ TUTORIAL = {
     "the exercise, with nn.Linear": EXERCISE._replace(start=SECTION_6),
     "the exercise, with nn.Parameter": EXERCISE,
 }
-# Two right float32 runs differ in a printed loss by less: public runs on GPUs by 1.2e-7 at most.
-NEAR = {"mae": 2e-6, "huber": 2e-6, "mse": 2e-5}
-DRAWS = {
-    "torch.randn": lambda g: torch.randn(1, generator=g).item(),
-    "torch.rand": lambda g: torch.rand(1, generator=g).item(),
-    "nn.Linear": lambda g: torch.empty(1).uniform_(-1, 1, generator=g).item(),
-}
-LATEST = 2000  # how many epochs may have been trained before the first row, on a path that is known
-
-
-class Start(NamedTuple):
-    """A start that a seed gives, and how: the draw for weight and bias, in which order, ..."""
-
-    pair: tuple
-    seed: int | None
-    weight: str
-    bias: str
-    bias_first: bool = False
-    model: int = 1  # the how manieth model after the seed
-    after: str = ""  # what another model had drawn before, if it was of another kind
+LARGEST = 2000  # points in X: more would take long
+LATEST = 2000  # epochs that may have been trained before the first row, on a known path
+LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own runs are tried
 
 
 class Printed(NamedTuple):
@@ -84,44 +61,18 @@ class Found(NamedTuple):
     off: float = 0.0
 
 
-@cache
-def starts_of(seed, models=4):
-    """Return the Starts that a seed gives, the tutorial's two first."""
-    found = []
-    kinds = list(DRAWS)
-    pairs = [(kind, kind) for kind in kinds] + [kinds[:2], kinds[1::-1]]
-    for model, (weight, bias) in product(range(1, models + 1), pairs):
-        for bias_first in (False, True)[: 1 if "nn.Linear" in weight else 2]:
-            generator = torch.Generator().manual_seed(seed)
-            order = (bias, weight) if bias_first else (weight, bias)
-            for _ in range(model):
-                pair = tuple(DRAWS[kind](generator) for kind in order)
-            found.append(
-                Start(pair[::-1] if bias_first else pair, seed, weight, bias, bias_first, model)
-            )
-    for first, then in (("torch.randn", "nn.Linear"), ("nn.Linear", "torch.randn")):
-        generator = torch.Generator().manual_seed(seed)
-        for _ in range(2):
-            DRAWS[first](generator)
-        pair = tuple(DRAWS[then](generator) for _ in range(2))
-        found.append(Start(pair, seed, then, then, after=first))
-    return tuple(found)
-
-
-@cache
-def known_starts(seeds):
-    """Return the Starts of the given seeds, then the plain ones of seeds that are often used."""
-    found = [start for seed in seeds for start in starts_of(seed)]
-    others = [*range(101), 123, 1234, 1337, *range(2020, 2027)]
-    found += [s for seed in others if seed not in seeds for s in starts_of(seed, 1)]
-    found += [Start((a, b), None, "constant", "constant") for a, b in product((0.0, 1.0), repeat=2)]
-    unique = {}
-    for start in found:
-        unique.setdefault(start.pair, start)
-    return tuple(unique.values())
-
-
 # --- What the code says
+
+
+def sound(hints):
+    """Return the hints whose values can be used: numbers that are finite, names, lists of names."""
+    numbers = {k: v for k, v in hints.items() if isinstance(v, int | float) and abs(v) < 1e6}
+    words = {k: hints[k] for k in ("X", "loss", "optimizer") if isinstance(hints.get(k), str)}
+    drawn = hints.get("parameters")
+    lists = {"parameters": list(map(str, drawn))} if isinstance(drawn, list | tuple) else {}
+    if "seed" in numbers:
+        numbers["seed"] = int(numbers["seed"])
+    return numbers | words | lists
 
 
 def arange_of(text):
@@ -135,11 +86,11 @@ def arange_of(text):
         return None
     if match[1] == "linspace":
         X = ("linspace", *numbers[:2], int(numbers[2])) if len(numbers) == 3 else None
-        return X if X and 2 <= X[3] <= 10_000 else None
+        return X if X and 2 <= X[3] <= LARGEST else None
     numbers = [0.0, *numbers] if len(numbers) == 1 else numbers
     numbers = [*numbers, 1.0] if len(numbers) == 2 else numbers
     points = (numbers[1] - numbers[0]) / numbers[2] if len(numbers) == 3 and numbers[2] else 0
-    return tuple(numbers) if 2 <= points <= 10_000 else None
+    return tuple(numbers) if 2 <= points <= LARGEST else None
 
 
 def hinted(hints):
@@ -160,8 +111,7 @@ def hinted(hints):
 
 def numbers_of(hints, *names):
     """Return those of these hints that are numbers."""
-    values = (hints.get(name) for name in names)
-    return [float(v) for v in values if isinstance(v, int | float) and abs(v) < 1e6]
+    return [float(hints[name]) for name in names if name in hints]
 
 
 def first_number(hints, *names):
@@ -273,6 +223,18 @@ class Search:
         changed = len(changes(found.settings)[1]) + later
         return contradictions(found.settings, self.said), changed, found.first
 
+    def judge(self, settings):
+        """Return the Found if all rows follow from an own start, or but for a flipped sign."""
+        printed = self.printed
+        off = np.abs(rows_of(settings, np.array([settings.start]), printed)[0] - printed.values)
+        right = (off <= NEAR[settings.loss] + printed.half).all(axis=1)
+        found = Found(settings, 0, len(off), own=True)
+        if right.all() or a_sign_flipped(settings, 0, off, printed):
+            return found
+        if right.argmin() > self.best.rows:
+            self.best = found._replace(rows=int(right.argmin()))
+        return None
+
     def look(self, settings, states, firsts=(0,), columns=None, rows=None):
         """Compare the table with runs: states (epochs + 1, S, 2) of the settings, from S starts.
 
@@ -373,27 +335,6 @@ def fields(said, **values):
     return {0: [{name: v} for v in own], 1: [{name: v} for v in values if v not in own]}
 
 
-def cost_of(start, hints):
-    """Return how far a Start is from the tutorial's and from what the code says."""
-    seeds = unique(42, hints.get("seed"))
-    kinds = {("nn.Linear", "nn.Linear"), ("torch.randn", "torch.randn")}
-    drawn = [DRAWN.get(name) for name in hints.get("parameters") or ()]
-    if drawn == ["nn.Linear"]:
-        kinds = {("nn.Linear", "nn.Linear")}
-    elif len(drawn) == 2:
-        kinds = {tuple(drawn)}
-    return (
-        (start.seed not in seeds)
-        + ((start.weight, start.bias) not in kinds)
-        + start.bias_first
-        + (start.model > 1)
-        + (start.after != "")
-    )
-
-
-DRAWN = {"randn": "torch.randn", "rand": "torch.rand", "Linear": "nn.Linear"}
-
-
 def by_cost(tables, most):
     """Return {cost: [fields, ...]}: each way to choose one of each table, by what it costs."""
     merged = {}
@@ -425,7 +366,7 @@ def as_published(search, before=0):
     first = search.first
     firsts = range(first + before + 1) if before else unique(first, max(0, first - 1), 0)
     epochs = max(firsts) + int(search.printed.epochs[-1]) + 1
-    if epochs > (20_000 if before else 200_000):
+    if before and epochs > LONG:
         return []
     columns = COLUMNS[search.printed.values.shape[1]][:1]
     for run in TUTORIAL.values():
@@ -449,6 +390,8 @@ def from_known_starts(search, most=2):
     data = by_cost([tables["data"], tables["split"], tables["loss"], tables["trains"]], most)
     quick = min(3, len(search.printed.epochs))
     epochs = int(search.printed.epochs[quick - 1]) + 1
+    if int(search.printed.epochs[-1]) > LONG:
+        return []
     first, half = search.printed.values[0, 0], search.printed.half[0, 0]
     for level in range(most + 1):
         found = []
@@ -502,7 +445,7 @@ def trained_before(search):
     starts = [s for s in known_starts(tuple(seeds)) if s.seed in seeds]
     last = int(search.printed.epochs[-1])
     latest = LATEST + (search.first)
-    if latest + last > 20_000:
+    if latest + last > LONG:
         return []
     first, half = search.printed.values[0, 0], search.printed.half[0, 0]
     rates = unique(*[f["lr"] for f in tables["lr"][0]], 0.001, 0.1)
@@ -559,21 +502,6 @@ def where_nothing_moves(search):
     return [Found(one._replace(start=tuple(states[nearest].tolist())), 0, len(values), True)]
 
 
-def on_the_curve(settings, loss, angles):
-    """Return differences (weight - line's, bias - line's) with this train loss: (angles, 2).
-
-    MAE and MSE depend on the two differences alone and are homogeneous in them: of degree 1 and 2.
-    So the starts with one first train loss are a closed curve, one for each angle. The opposite
-    angle is left out, because it has the same losses in every epoch.
-    """
-    angle = np.arange(angles) * pi / angles
-    units = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    line = np.array([settings.weight, settings.bias])
-    unit_loss = losses_at(settings, torch.tensor(line + units)).numpy()
-    degree = 2 if settings.loss == "mse" else 1
-    return units * ((loss / unit_loss) ** (1 / degree))[:, None]
-
-
 def from_own_start(search, most=1):
     """Look for a right training from a start, or with a line, that nobody knows."""
     tables = choices(search.said, said_lines(search.hints))
@@ -588,131 +516,30 @@ def from_own_start(search, most=1):
         one = Settings()._replace(**line, **chosen, dtype="float64")
         if one.loss == "huber" or int(one.split * points(one.X)) in (0, points(one.X)):
             continue
-        for columns in COLUMNS[search.printed.values.shape[1]][:1]:
-            found = fit(search, one._replace(columns=columns))
-            if found:
+        one = one._replace(columns=COLUMNS[search.printed.values.shape[1]][0])
+        search.tried += 1
+        for start in possible_starts(one, search.printed):
+            found = search.judge(one._replace(start=tuple(start.tolist())))
+            if found and not is_known(search, start - [one.weight, one.bias]):
                 return [found]
     return []
 
 
-def rows_of(settings, starts, printed):
-    """Return what the rows print from each start (S, 2): an array (S, rows, columns)."""
-    states = train(settings, torch.tensor(starts), int(printed.epochs[-1]) + 1)
-    states = torch.stack([states[printed.epochs], states[printed.epochs + 1]])
-    ours = {"train": losses_at(settings, states[0]), "test": losses_at(settings, states[1], "test")}
-    return torch.stack([ours[name] for name in settings.columns], -1).transpose(0, 1).numpy()
+def is_known(search, offset):
+    """Say if a start is one that is known, or lies on one of the tutorial's paths.
 
-
-def fit(search, settings, angles=720):
-    """Return the Found whose start, found by Gauss-Newton from the best angles, prints all rows."""
-    search.tried += 1
-    few = search.printed.head(3 if search.printed.values.shape[1] == 2 else 5)
-    if few.epochs[-1] > 300 or settings.columns[0] != "train":
-        return None
-    starts = np.array([settings.weight, settings.bias]) + on_the_curve(
-        settings, few.values[0, 0], angles
-    )
-    off = np.abs(rows_of(settings, starts, few) - few.values).max(axis=(1, 2))
-    valleys = (off <= np.roll(off, 1)) & (off <= np.roll(off, -1))
-    some = np.nonzero(valleys)[0]
-    some = some[np.argsort(off[some])][:12]
-    # The nearest of these angles is off by half a step, and by a sign or two that flip.
-    offsets = starts[some] - [settings.weight, settings.bias]
-    X, _ = inputs(settings.X, settings.split, "float64")
-    reach = 1 + float(X.abs().max())
-    flip = settings.lr * 2 * reach / len(X)
-    apart = pi / angles * np.hypot(*offsets.T) * reach
-    starts = starts[some][off[some] <= 4 * few.half.max() + apart + 2 * flip]
-    if not len(starts):
-        return None
-    starts = gauss_newton(settings, starts, few, 6)
-    off = np.abs(rows_of(settings, starts, few) - few.values).max(axis=(1, 2))
-    starts = starts[np.argsort(off)][: (off <= 2 * few.half.max() + 2 * flip).sum()][:2]
-    if few.half.max() > 1e-6:
-        starts = [point for start in starts for point in zoom(settings, start, search.printed)]
-        return judged(search, settings, starts)
-    for count in (8, 20, len(search.printed.epochs)):
-        few = search.printed.head(count)
-        if not len(starts) or few.epochs[-1] > 20_000:
-            return None
-        starts = np.concatenate([starts, gauss_newton(settings, starts, few, 3)])
-        off = np.abs(rows_of(settings, starts, few) - few.values).mean(axis=(1, 2))
-        starts = starts[np.argsort(off)][:3]
-    return judged(search, settings, starts)
-
-
-def gauss_newton(settings, starts, printed, steps, h=1e-7):
-    """Return the starts, moved to where the rows are nearest to the table's by least squares."""
-    for _ in range(steps):
-        moved = np.concatenate([starts, starts + [h, 0], starts + [0, h]])
-        here, right, up = np.split(rows_of(settings, moved, printed).reshape(len(moved), -1), 3)
-        slopes = np.stack([(right - here) / h, (up - here) / h], axis=2)
-        off = printed.values.reshape(-1) - here
-        step = np.stack([np.linalg.lstsq(a, b, rcond=1e-6)[0] for a, b in zip(slopes, off)])
-        starts = starts + np.clip(step, -0.1, 0.1)
-    return starts
-
-
-def zoom(settings, start, printed, samples=600):
-    """Return starts that print all rows, or nearly: three printed digits leave a small region.
-
-    Points around the start are thrown out row by row, and new ones drawn beside those that
-    stay, because the first rows bound the region and only the last ones show where in it the
-    training settles.
+    `offset` is how far it is from its line. A known run prints its own numbers, so that a table
+    which it doesn't print has a wrong number, and no start of its own.
     """
-    rng = np.random.default_rng(0)
-    room = printed.half + NEAR[settings.loss]
-    reach = 6 * printed.half.max()
-    some = start + rng.uniform(-reach, reach, (samples, 2))
-    for count in (3, 5, 8, 12, len(printed.epochs)):
-        few = printed.head(count)
-        off = np.abs(rows_of(settings, some, few) - few.values) / room[:count]
-        within = (off <= 1).mean(axis=(1, 2))
-        some = some[np.argsort(-within, kind="stable")]
-        stay = some[: max(5, int((within == 1).sum()))]
-        if within.max() < 0.9:
-            return stay[:5]
-        if count < len(printed.epochs):
-            reach *= 0.7
-            drawn = stay[rng.integers(len(stay), size=samples)]
-            some = np.concatenate([stay, drawn + rng.uniform(-reach, reach, drawn.shape)])[:samples]
-    return some[:5]
-
-
-def judged(search, settings, starts):
-    """Return the Found if all rows follow from one start, but for a flipped sign, or None."""
-    printed = search.printed
-    room = NEAR[settings.loss] + printed.half
-    for start in starts:
-        off = np.abs(rows_of(settings, start[None], printed)[0] - printed.values)
-        found = Found(settings._replace(start=tuple(start.tolist())), 0, len(off), own=True)
-        if (off <= room).all() or a_sign_flipped(found, off, printed):
-            return found
-        followed = int((off <= room).all(1).argmin())
-        if followed > search.best.rows:
-            search.best = found._replace(rows=followed)
-    return None
-
-
-def a_sign_flipped(found, off, printed):
-    """Say if one residual's sign, flipped by rounding, can explain the numbers that are off.
-
-    Under MAE a residual that is nothing but rounding has either sign, and a flipped one moves a
-    step by lr * 2 |x| / n. So from an epoch with such a residual on, at most one number in ten may
-    be off by that much, but never a single number, because a flip shows in train and test loss.
-    """
-    one = found.settings
-    room = NEAR[one.loss] + printed.half
-    wrong = off > room
-    if one.loss != "mae" or one.optimizer != "SGD" or not 2 <= wrong.sum() <= off.size // 10:
-        return False
-    X, _ = inputs(one.X, one.split, one.dtype)
-    if (off > room + one.lr * 2 * float(X.abs().max()) / len(X)).any():
-        return False
-    first_wrong = found.first + int(printed.epochs[wrong.any(axis=1).argmax()])
-    states = train(one, as_states(one, [one.start]), first_wrong + 1)[:, 0]
-    residual = states[:, :1] * X + states[:, 1:] - (one.weight * X + one.bias)
-    return bool((residual[found.first :].abs() <= 1e-6 + 4 * printed.half.max()).any())
+    lines = [(run.weight, run.bias) for run in TUTORIAL.values()] + said_lines(search.hints)
+    pairs = np.array([start.pair for start in search.starts])
+    known = [pairs - line for line in set(lines)]
+    for run in TUTORIAL.values():
+        states = path(run, (run.start,), LATEST)[:, 0].numpy()
+        known.append(states - np.array([run.weight, run.bias]))
+    known = np.concatenate(known)
+    apart = [np.hypot(*(known - sign * offset).T).min() for sign in (1, -1)]
+    return min(apart) < 1e-4
 
 
 def stuck(search):
@@ -745,10 +572,10 @@ def readings(rows, epochs):
     ways = [rows]
     if len(rows[0][1]) == 1 and len(rows) % 2 == 0 and len(rows) >= 4:
         ways.append([(None, (*a[1], *b[1])) for a, b in zip(rows[::2], rows[1::2])])
-    told = [(epochs or 0) // len(some) or 1 for some in ways]
+    told = [epochs // len(some) or 1 for some in ways]
     found = [printed_numbers(some, stride) for some, stride in zip(ways, told)]
     for some in ways:
-        apart = -(-(epochs or 0) // (len(some) - 1))
+        apart = -(-epochs // (len(some) - 1))
         if epochs and apart * (len(some) - 2) < epochs - 1:
             regular = printed_numbers(some, apart)
             found.append(regular._replace(epochs=np.append(regular.epochs[:-1], epochs - 1)))
@@ -766,7 +593,10 @@ def find(rows, hints):
         raise ValueError("its rows have one or two numbers, all rows as many")
     if not all(np.isfinite(float(text)) for _, texts in rows for text in texts):
         raise ValueError("a loss is nan or inf: try a smaller learning rate")
-    searches = [Search(p, rows, hints) for p in readings(rows, hints.get("epochs"))]
+    hints = sound(hints)
+    searches = [Search(p, rows, hints) for p in readings(rows, int(hints.get("epochs", 0)))]
+    if searches[0].first + int(searches[0].printed.epochs[-1]) > LONGEST:
+        raise ValueError(f"its epochs go beyond {LONGEST:,}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a second thread costs more than it brings on tensors this small
     try:
@@ -785,20 +615,20 @@ def find(rows, hints):
 
 
 def confirmed(found, search):
-    """Return the Found with how far the farthest number is off, or None if torch differs in one.
+    """Return the Found with how far the farthest number is off, or None if a number is too far.
 
-    A known start is trained again by torch itself, from its first epoch to the table's last. Where
-    that is only near, float64 is tried: it prints more digits than float32 has.
+    Where a known start is only near, float64 is tried: it prints more digits than float32 has. At
+    the end torch itself trains again, from the first epoch to the table's last, and has to agree.
     """
     printed = search.printed
     compared = [i for i, name in enumerate(found.settings.columns) if name != "constant"]
     half, size = printed.half[:, compared], np.abs(printed.values[:, compared])
 
-    def compare(one):
+    def compare(one, run):
         if found.own:
             ours = rows_of(one, np.array([one.start]), printed)[0]
         else:
-            losses = confirm(one, found.first + int(printed.epochs[-1]) + 1)
+            losses = run(one, found.first + int(printed.epochs[-1]) + 1)
             ours = losses[found.first + printed.epochs]
             ours = ours[:, [int(name == "test") for name in one.columns]]
         off = np.abs(ours - printed.values)[:, compared]
@@ -809,16 +639,22 @@ def confirmed(found, search):
     if one.trains == "weight":  # the model's own bias is drawn, and used nowhere
         pairs = [start.pair for start in search.starts if start.pair[0] == one.start[0]]
         one = one._replace(start=pairs[0])
-    off, exact = compare(one)
-    if not exact and not found.own:
-        double = one._replace(dtype="float64")
-        if (in_float64 := compare(double))[1]:
-            one, (off, exact) = double, in_float64
-    if (before := found.first - search.first) > 0:
+    off, exact = compare(one, simulate)
+    double = one._replace(dtype="float64")
+    if not exact and compare(double, simulate)[1]:
+        one = double
+    # A later epoch is chosen from thousands, so that it has to be as near as GPUs really come: the
+    # larger X, the more they round. Two rates are chosen from more still.
+    near, before = NEAR[one.loss], found.first - search.first
+    if one.earlier:
+        near /= 10
+    elif before > 0:
+        near = min(near, near / 10 * max(1, max(map(abs, one.X[-3:-1]))))
+    for run in (simulate, confirm) if not found.own else ():
+        off, exact = compare(one, run)
+        flip = len(compared) == len(one.columns) and a_sign_flipped(one, found.first, off, printed)
+        if (off > near + half).any() and not flip:
+            return None
+    if before > 0:
         one = one._replace(earlier=(*one.earlier, (before, one.lr)))
-    # A later epoch is chosen from thousands, so that it has to be as near as GPUs really come.
-    near = NEAR[one.loss] / (10 if one.earlier else 1)
-    flip = len(compared) == len(one.columns) and a_sign_flipped(found, off, printed)
-    if not found.own and (off > near + half).any() and not flip:
-        return None
     return found._replace(settings=one, exact=exact, off=float((off - half).max()))
