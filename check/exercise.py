@@ -196,10 +196,12 @@ def exercise_3(mine):
                 "a / 2 * h is half of a, times h. Is a bracket missing?": rise / 2 * run,
                 "a - b / h divides b alone. Is a bracket missing?": f(high) - f(low) / (high - low),
             }
-            if isinstance(ours, Real) and 1 / 3 < ours / right < 3:
-                hint = f". A run of {run:.0e} is too long"
-                hint = ". A run to one side only is too rough" if x in (low, high) else hint
-                hint = f". Rounding drowns a run of {run:.0e}" if run < 1e-8 else hint
+            if run < 1e-9:
+                hint = f". Rounding drowns a run of {run:.0e}"
+            elif x in (low, high):
+                mistakes["a run to one side only is too rough"] = rise / run
+            else:
+                mistakes[f"a run of {run:.0e} is too long"] = rise / (high - low)
         elif len(places) > 1:
             mistakes = {"x + h is x itself, because h is lost in rounding": 0}
         yield Comparison(
