@@ -150,9 +150,9 @@ def of_line(settings, run, hints):
 def of_start(settings, run, hints):
     """Say how the model's start came about, beside the tutorial's two draws after one seed."""
     starts = known_starts(tuple(unique(42, hints.get("seed"))))
-    start = next(s for s in starts if s.pair == settings.start)
-    if start.seed is None:
-        w, b = map(number, start.pair)
+    start = next((s for s in starts if s.pair == settings.start), None)
+    if start is None or start.seed is None:
+        w, b = map(number, settings.start)
         return f"The model started from weight {w} and bias {b}, with nothing drawn at random."
     seed, said = f"seed {start.seed}{'' if start.seed == 42 else ', not 42'}", []
     if start.weight != start.bias:
