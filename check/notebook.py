@@ -251,7 +251,8 @@ def not_explained(search):
         f"Tried: {search.tried:,} runs with the tutorial's and the code's settings, up to two "
         "changes, other seeds and draws, training before the first row, and unknown starts."
     )
-    if best.rows < 2 or not search.enough(best.rows, own=best.own):
+    part = 2 <= best.rows < len(search.rows)
+    if not part or not search.enough(best.rows, own=best.own):
         return f"Not explained. {tried}"
     k = best.first - search.first
     before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
