@@ -85,6 +85,8 @@ MISTAKES = {
     weight_grad: it is n times as large as it should be: the loss is a mean, so divide by n
 -0.39 -> -0.0039
     weight_grad: that is lr times the gradient
+-0.39 -> 0.0039
+    weight_grad: that is the step
 -1.00 -> 0.01
     bias_grad: that is the step
 -0.39 -> -1.00
@@ -127,6 +129,8 @@ MISTAKES = {
     epoch: 10 should be higher
 """,
     3: """
+(f(x + h) - f(x - h)) / (2 * h) -> 0 * f(x)
+    slope of x ** 3 at 2: 0 should be higher
 (f(x + h) - f(x - h)) / (2 * h) -> f(x)
     slope of x ** 3 at 2: 8 should be higher
 (f(x + h) - f(x - h)) / (2 * h) -> (f(x + h) - f(x)) / h
@@ -248,6 +252,9 @@ weight.grad = bias.grad = None -> weight_sum = bias_sum = 0
     train: the gradients are never zeroed, and nothing else adds up
 X.new_tensor(start -> torch.tensor(start
     train: these numbers are float32. The data are float64: stay in their dtype
+X.new_tensor(start -> torch.tensor(start
+0.9 * bias_sum -> 0.8 * bias_sum
+    train after step 0, weight: 0.33951813 should be lower
 states.append( -> _ = (
 # 1. Forward pass -> states.append((weight.item(), bias.item()))
     train: these are the states before the steps
@@ -396,6 +403,7 @@ def test_a_number_may_be_off_by_the_room_of_its_exercise_and_no_more(judged):
         (7, straight, off, 1e-3),
         (8, "(weight.item(),", "(weight.item() + {},", 1e-9),
         (10, "near / 2)).mean()", "near / 2)).mean() + {}", 1e-12),
+        (10, "relu()\n    return", "relu()\n    return {} +", 1e-12),
         (10, "len(y)\n", "len(y) + {}\n", 1e-12),
     ):
         for part, status in ((-0.98, 0), (0.98, 0), (1.02, 1)):
