@@ -94,16 +94,14 @@ def name_mistake(run, ours, fault):
     recorded, right = getattr(ours, fault.column), in_float64(run, ours)
     if fault.column in right:
         right, room = right[fault.column]
-        total = np.cumsum(right)
-        if np.all(np.abs(recorded - total) <= np.cumsum(room + U * np.abs(total))):
-            return ". It is the sum of all epochs so far: zero the gradients in each epoch"
+        if np.all(np.abs(recorded - np.cumsum(right)) <= np.cumsum(room)):
+            zero = "" if fault.column == "loss" else ": zero the gradients in each epoch"
+            return f". It is the sum of all epochs so far{zero}"
     else:
         if fault.ratio == 0:
             return ". It is noted before the step, or no step was taken"
         if np.ptp(recorded) == 0:
-            return (
-                ". It is one number in all epochs: note weight.item(), not the tensor that changes"
-            )
+            return ". It is one number in all epochs: note weight.item(), not the tensor itself"
         right, room = -run.lr * getattr(ours, f"{fault.column}_grad"), 3 * U * np.abs(recorded)
         recorded = recorded - before_each_step(run, ours)[fault.column]
     words = name_factor(recorded, right, room, len(run.X))

@@ -98,7 +98,12 @@ MISTAKES = [
     ({"nn.L1Loss()": "nn.MSELoss()"}, LOSS),
     ({"(model(X), y)": "(model(X), X)"}, LOSS),
     ({"rows = []": "rows = []; X -= 7"}, LOSS),
+    (
+        {"numbers = loss": "numbers = loss + sum(row[0] for row in rows[-1:])"},
+        "epoch 1, loss is #, should be #, ratio #. It is the sum of all epochs so far",
+    ),
     ({"L1Loss()": "L1Loss(reduction='sum')"}, f"{LOSS}. In every epoch it is n times as .*"),
+    ({"numbers = loss": "numbers = loss / 2"}, f"{LOSS}. In every epoch it is half as .*"),
     ({"loss.backward()": "(loss / 2).backward()"}, f"epoch 0, {GRADIENT} 0.5. .* half as .*"),
     ({"optimizer.step()": "pass"}, f"{WEIGHT} 0. It is noted before the step, or no .*"),
     (
@@ -119,6 +124,8 @@ def test_a_mistake_is_told(changes, words, tmp_path, capsys, monkeypatch):
     assert (status, err) == (NOT_RIGHT, "")
     pattern = re.escape(words).replace(r"\#", r"[\d.-]+").replace(r"\.\*", ".*")
     assert re.fullmatch(f"section 3: {pattern}", out.splitlines()[0]), out
+    if words.endswith((SUM, "it is right")):  # where gradients are no mere signs, too
+        assert out.endswith(f"{words[-20:]}\n")
 
 
 CANNOT_BE_CHECKED = [  # what is returned, or the file, and the line on stderr
