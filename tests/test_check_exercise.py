@@ -404,6 +404,7 @@ def test_a_number_may_be_off_by_the_room_of_its_exercise_and_no_more(judged):
         (8, "(weight.item(),", "(weight.item() + {},", 1e-9),
         (10, "near / 2)).mean()", "near / 2)).mean() + {}", 1e-12),
         (10, "relu()\n    return", "relu()\n    return {} +", 1e-12),
+        (11, "(weight, bias))", "(weight + {}, bias))", 1e-12),
         (10, "len(y)\n", "len(y) + {}\n", 1e-12),
     ):
         for part, status in ((-0.98, 0), (0.98, 0), (1.02, 1)):
