@@ -28,7 +28,6 @@ import numpy as np
 from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT
 from check.search import TUTORIAL, changes, find, unique
 from check.simulate import Settings, simulate
-from check.starts import known_starts
 from check.tables import Table, read
 from manual_grad import program
 
@@ -63,7 +62,7 @@ def explain(table):
     if not changed and not found.own:
         words = f"{count} These are the tutorial's numbers ({run}): {near}."
         return Explanation(found.settings, words, TUTORIALS)
-    words = " ".join((count, in_words(found, search.hints), f"{near[0].upper()}{near[1:]}."))
+    words = " ".join((count, in_words(found, search), f"{near[0].upper()}{near[1:]}."))
     cause = OWN_START if found.own else next(CAUSES[name] for name in CAUSES if name in changed)
     return Explanation(found.settings, words, cause)
 
@@ -81,14 +80,14 @@ def differences(found):
     return run, [name for name in changed if name not in unknown]
 
 
-def in_words(found, hints):
+def in_words(found, search):
     """Return what differs from the tutorial, a sentence for each difference."""
     name, changed = differences(found)
     run = TUTORIAL[name]
-    said = [SENTENCES[field](found.settings, run, hints) for field in changed]
+    said = [SENTENCES[field](found.settings, run, search) for field in changed]
     said = unique(*filter(None, said))
     if found.own:
-        said.insert(0, own_start(found.settings))
+        said.insert(0, own_start(found.settings, search.hints))
     elif name != "section 3" and said:
         said.insert(0, f"This is {name}, but:")
     return " ".join(said)
@@ -142,15 +141,14 @@ def of_X(X):
     return f"torch.arange({', '.join(map(number, X))})"
 
 
-def of_line(settings, run, hints):
+def of_line(settings, run, search):
     line, other = (f"y = {number(s.weight)} x + {number(s.bias)}" for s in (settings, run))
     return f"The data lie on the line {line}, not {other}."
 
 
-def of_start(settings, run, hints):
+def of_start(settings, run, search):
     """Say how the model's start came about, beside the tutorial's two draws after one seed."""
-    starts = known_starts(tuple(unique(42, hints.get("seed"))))
-    start = next((s for s in starts if s.pair == settings.start), None)
+    start = next((s for s in search.starts if s.pair == settings.start), None)
     if start is None or start.seed is None:
         w, b = map(number, settings.start)
         return f"The model started from weight {w} and bias {b}, with nothing drawn at random."
@@ -179,21 +177,23 @@ def of_start(settings, run, hints):
     return " ".join(said)
 
 
-def of_earlier(settings, run, hints):
+def of_earlier(settings, run, search):
     """Say how long the model had been trained before the first row, and how to start anew."""
     (_, lr), *_ = settings.earlier
     total = sum(epochs for epochs, _ in settings.earlier)
-    usual = (hints.get("epochs"), 100, 200, 300, 1000)
+    usual = (search.hints.get("epochs"), 100, 200, 300, 1000)
     again = "The cell ran a second time" if total in usual else "The training goes on"
     rate = "" if lr == settings.lr else f" with lr {number(lr)}"
     many = f"{total} epochs were" if total > 1 else "one epoch was"
+    if not np.ptp(search.printed.values, axis=0).any():  # settled: later epochs print the same
+        again, many = "The training goes on", f"at least {many}"
     return (
         f"{again}: {many} trained before{rate}, so that epoch 0 here is epoch {total} of the "
         "model's training. To start anew, run the cells of the model and the optimizer first."
     )
 
 
-def of_trains(settings, run, hints):
+def of_trains(settings, run, search):
     if settings.trains == "weight":
         return (
             "forward() adds the global `bias` of the line, not self.bias, which therefore never "
@@ -221,14 +221,22 @@ COLUMN_WORDS = {
 }
 
 
-def own_start(settings):
+def own_start(settings, hints):
     """Say that only the two differences of the start from the line are known, up to their sign."""
     w, b = settings.start[0] - settings.weight, settings.start[1] - settings.bias
+    seeded = (
+        "The code sets a seed, so that the model was trained in another way before these rows, or "
+        "the line isn't the code's last one, or the seed stands below the model: run all cells "
+        "from the top."
+    )
+    unseeded = (
+        "Without a seed each run starts elsewhere: put torch.manual_seed(42) directly above the "
+        "model."
+    )
     return (
         "The training is right, from a start, or with a line, of its own: at the first row weight "
-        f"and bias are {w:+.6f} and {b:+.6f} off the line's, or both with the other sign. With no "
-        "seed, or a seed set after the model, each run starts elsewhere: put "
-        "torch.manual_seed(42) directly above the model."
+        f"and bias are {w:+.6f} and {b:+.6f} off the line's, or both with the other sign. "
+        f"{seeded if 'seed' in hints else unseeded}"
     )
 
 
@@ -252,45 +260,50 @@ def not_explained(search):
         "changes, other seeds and draws, training before the first row, and unknown starts."
     )
     part = 2 <= best.rows < len(search.rows)
+    if search.hints.get("shuffled"):
+        tried = (
+            f"The code calls train_test_split, which shuffles the points: not tried here. {tried}"
+        )
     if not part or not search.enough(best.rows, own=best.own):
         return f"Not explained. {tried}"
     k = best.first - search.first
     before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
     best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
-    what = in_words(best, search.hints) or f"This is {differences(best)[0]}."
+    what = in_words(best, search) or f"This is {differences(best)[0]}."
     epoch = search.rows[best.rows][0]
     where = f"Row {best.rows + 1}" if epoch is None else f"The row of epoch {epoch}"
     return (
         f"Not explained, though the first {best.rows} rows follow from this: {what} {where} "
-        f"doesn't follow. Was a number changed, or another cell run in between? {tried}"
+        f"doesn't follow. Was a number changed, was another cell run in between, or did another "
+        f"machine's rounding grow? {tried}"
     )
 
 
 SENTENCES = {
-    "X": lambda s, run, hints: f"X is {of_X(s.X)}, not {of_X(run.X)}.",
+    "X": lambda s, run, search: f"X is {of_X(s.X)}, not {of_X(run.X)}.",
     "weight": of_line,
     "bias": of_line,
-    "split": lambda s, run, hints: f"{s.split:.0%} of the points train, not {run.split:.0%}.",
+    "split": lambda s, run, search: f"{s.split:.0%} of the points train, not {run.split:.0%}.",
     "start": of_start,
-    "loss": lambda s, run, hints: f"The loss is {LOSS_NAMES[s.loss]}, not {LOSS_NAMES[run.loss]}.",
-    "optimizer": lambda s, run, hints: f"The optimizer is {s.optimizer}, not {run.optimizer}.",
-    "lr": lambda s, run, hints: f"The learning rate is {number(s.lr)}, not {number(run.lr)}.",
-    "momentum": lambda s, run, hints: f"SGD has momentum {number(s.momentum)}.",
+    "loss": lambda s, run, search: f"The loss is {LOSS_NAMES[s.loss]}, not {LOSS_NAMES[run.loss]}.",
+    "optimizer": lambda s, run, search: f"The optimizer is {s.optimizer}, not {run.optimizer}.",
+    "lr": lambda s, run, search: f"The learning rate is {number(s.lr)}, not {number(run.lr)}.",
+    "momentum": lambda s, run, search: f"SGD has momentum {number(s.momentum)}.",
     "earlier": of_earlier,
     "trains": of_trains,
-    "zero_grad": lambda s, run, hints: (
+    "zero_grad": lambda s, run, search: (
         "The gradients add up from epoch to epoch, because optimizer.zero_grad() is missing. Call "
         "it before loss.backward()."
     ),
-    "test_after_step": lambda s, run, hints: (
+    "test_after_step": lambda s, run, search: (
         "The test loss stands before optimizer.step(), so that it is the test loss of the epoch "
         "before. Move it below."
     ),
-    "test_target": lambda s, run, hints: (
+    "test_target": lambda s, run, search: (
         "test_loss compares the predictions with X_test. It should be y_test."
     ),
-    "columns": lambda s, run, hints: COLUMN_WORDS[s.columns],
-    "dtype": lambda s, run, hints: f"The data and the model are {s.dtype}, not {run.dtype}.",
+    "columns": lambda s, run, search: COLUMN_WORDS[s.columns],
+    "dtype": lambda s, run, search: f"The data and the model are {s.dtype}, not {run.dtype}.",
 }
 CAUSES = {
     "test_target": "compare the predictions with X_test",

@@ -29,6 +29,7 @@ TUTORIAL = {
     "the exercise, with nn.Linear": EXERCISE._replace(start=SECTION_6),
     "the exercise, with nn.Parameter": EXERCISE,
 }
+OPTIMIZERS = "SGD", "Adam", "AdamW"
 LARGEST = 2000  # points in X: more would take long
 LATEST = 2000  # epochs that may have been trained before the first row, on a known path
 LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own runs are tried
@@ -101,7 +102,7 @@ def hinted(hints):
         "weight": first_number(hints, "weight", "weights", "w"),
         "bias": first_number(hints, "bias", "b"),
         "loss": losses.get(hints.get("loss")),
-        "optimizer": hints.get("optimizer") if hints.get("optimizer") in ("SGD", "Adam") else None,
+        "optimizer": hints.get("optimizer") if hints.get("optimizer") in OPTIMIZERS else None,
         "lr": first_number(hints, "lr"),
         "split": hints.get("split"),
         "momentum": hints.get("momentum"),
@@ -314,6 +315,7 @@ def choices(said, said_lines=()):
             0: [dict(optimizer=o) for o in unique("SGD", said.get("optimizer"))],
             1: [
                 dict(optimizer="Adam"),
+                dict(optimizer="AdamW"),
                 dict(momentum=0.9),
                 dict(zero_grad=False),
             ],
@@ -368,7 +370,7 @@ def as_published(search, before=0):
     epochs = max(firsts) + int(search.printed.epochs[-1]) + 1
     if before and epochs > LONG:
         return []
-    columns = COLUMNS[search.printed.values.shape[1]][:1]
+    columns = None if not before else COLUMNS[search.printed.values.shape[1]][:1]
     for run in TUTORIAL.values():
         states = path(run, (run.start,), epochs)
         found += search.look(run, states, firsts, columns)
@@ -408,9 +410,15 @@ def from_known_starts(search, most=2):
                 states = as_states(here, some)
                 losses = losses_at(here, states).numpy()
                 search.tried += losses.size
-                (near,) = np.nonzero(np.abs(losses - first) <= NEAR[here.loss] + half)
-                for way in ways[w] if len(near) else ():
-                    one = here._replace(**way)
+                right = np.abs(losses - first) <= NEAR[here.loss] + half
+                for way in ways[w]:
+                    one, near = here._replace(**way), right
+                    if search.printed.values.shape[1] == 1:  # it may be the test loss
+                        tests = losses_at(one, train(one, states, 1)[1], "test").numpy()
+                        near = right | (np.abs(tests - first) <= NEAR[here.loss] + half)
+                    (near,) = np.nonzero(near)
+                    if not len(near):
+                        continue
                     path = train(one, states[near], epochs)
                     for few in search.look(one, path, rows=quick):
                         found += whole(search, few)
@@ -466,6 +474,8 @@ def trained_before(search):
             # Another rate for the rows than before them: each state of the path is a start.
             losses = losses_at(one, states[: latest + 1]).numpy()
             k, s = np.nonzero(np.abs(losses - first) <= NEAR[one.loss] + half)
+            _, once = np.unique(states[k, s].numpy(), axis=0, return_index=True)
+            k, s = k[np.sort(once)], s[np.sort(once)]  # of a settled run, each state once
             if not 0 < len(k) <= 200:
                 continue
             for lr in rates:

@@ -27,7 +27,7 @@ class Settings(NamedTuple):
     split: float = 0.8  # the share of the points that trains
     start: tuple = SECTION_3  # the model's weight and bias before its first step
     loss: str = "mae"  # "mae", "mse" or "huber"
-    optimizer: str = "SGD"  # or "Adam"
+    optimizer: str = "SGD"  # or "Adam", "AdamW"
     lr: float = 0.01
     momentum: float = 0.0
     earlier: tuple = ()  # training before the first row: ((epochs, lr), ...)
@@ -123,7 +123,7 @@ def train(settings, states, epochs):
             slopes = slope(residual) * share
             new = (slopes.unsqueeze(1) * inputs_of_each).sum(-1)
             gradient = new if settings.zero_grad else gradient + new
-            path.append(memory.step(settings, state, gradient * moves, lr))
+            path.append(memory.step(settings, state, gradient * moves, lr, moves))
         states = torch.stack(path)
     return states
 
@@ -140,8 +140,11 @@ class Memory:
         self.velocity = self.mean = self.square = None
         self.steps = 0
 
-    def step(self, settings, state, gradient, lr):
-        """Return the state after one step, rounded as torch.optim rounds it."""
+    def step(self, settings, state, gradient, lr, moves):
+        """Return the state after one step, rounded as torch.optim rounds it.
+
+        `moves` is 1 for a parameter that the optimizer holds, else 0.
+        """
         if settings.trains == "nothing":
             return state
         if settings.optimizer == "SGD":
@@ -152,6 +155,10 @@ class Memory:
                 )
                 gradient = self.velocity
             return torch.add(state, gradient, alpha=-lr)
+        if (
+            settings.optimizer == "AdamW"
+        ):  # its weight decay is 0.01; what isn't the model's doesn't decay
+            state = state * (1 - lr * 0.01 * moves)
         beta, beta_square, tiny = 0.9, 0.999, 1e-8
         if self.mean is None:
             self.mean, self.square = torch.zeros_like(state), torch.zeros_like(state)
@@ -207,7 +214,7 @@ def confirm(settings, epochs):
     for stage, (steps, lr) in enumerate(stages):
         if lr != last_lr and not plain:
             kind = getattr(torch.optim, settings.optimizer)
-            options = {} if settings.optimizer == "Adam" else dict(momentum=settings.momentum)
+            options = dict(momentum=settings.momentum) if settings.optimizer == "SGD" else {}
             optimizer = kind([weight, bias], lr=lr, **options)
         last_lr = lr
         last_stage = stage == len(stages) - 1

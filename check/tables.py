@@ -33,6 +33,15 @@ class Table(NamedTuple):
     hints: dict
 
 
+class Row(NamedTuple):
+    """A printed row: its line, its epoch or None, its losses, whether the first is a test loss."""
+
+    line: int
+    epoch: int | None
+    losses: tuple
+    tests: bool
+
+
 def read(path):
     """Return the Tables in a notebook or in printed text; "-" reads standard input.
 
@@ -127,9 +136,24 @@ def joined(lines):
 def tables_in(text):
     """Yield (first line, last line, rows) for each table in a printed text, lines counted from 1.
 
-    A new table begins where the epoch doesn't grow. Rows without an epoch are one table.
+    A new table begins where the epoch doesn't grow. Rows without an epoch are one table, unless
+    other rows have one: then a loop prints a loss in every epoch beside its table.
     """
-    rows, first, last, pending = [], 0, 0, None
+    found = [row for row in rows_in(text) if row.losses]
+    if sum(row.epoch is not None for row in found) > 1:
+        found = [row for row in found if row.epoch is not None]
+    table = []
+    for row in found:
+        if table and not follows(table[-1].epoch, row.epoch):
+            yield from finished(table)
+            table = []
+        table.append(row)
+    yield from finished(table)
+
+
+def rows_in(text):
+    """Return the Rows of a printed text. A test loss may stand a line below its train loss."""
+    rows, pending = [], None
     lines = re.sub("\x1b\\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, start=1):
         for part in line.split("\r"):  # a progress bar writes over its line
@@ -137,23 +161,13 @@ def tables_in(text):
             if not losses:
                 pending = pending if epoch is None else epoch
                 continue
-            before = rows[-1] if rows else None
-            if epoch is None and before and len(before[1]) == 1 and tests and not before[2]:
-                rows[-1] = (
-                    before[0],
-                    (*before[1], losses[0]),
-                    False,
-                )  # its test loss, a line below
-                last = number
+            last = rows[-1] if rows else None
+            if epoch is None and tests and last and len(last.losses) == 1 and not last.tests:
+                rows[-1] = last._replace(losses=(*last.losses, losses[0]), line=number)
                 continue
             epoch, pending = pending if epoch is None else epoch, None
-            if before and not follows(before[0], epoch):
-                yield from finished(rows, first, last)
-                rows = []
-            first = number if not rows else first
-            rows.append((epoch, losses[:2], tests))
-            last = number
-    yield from finished(rows, first, last)
+            rows.append(Row(number, epoch, losses[:2], tests))
+    return rows
 
 
 def follows(before, epoch):
@@ -161,15 +175,20 @@ def follows(before, epoch):
     return (before is None) == (epoch is None) and (epoch is None or epoch > before)
 
 
-def finished(rows, first, last):
+def finished(table):
     """Yield a table unless it is too short to be one: a single loss is an evaluation."""
-    if len(rows) >= (3 if rows and rows[0][0] is None else 2):
-        width = max(len(losses) for _, losses, _ in rows)
-        yield first, last, [(epoch, losses) for epoch, losses, _ in rows if len(losses) == width]
+    if len(table) >= (3 if table and table[0].epoch is None else 2):
+        width = max(len(row.losses) for row in table)
+        rows = [(row.epoch, row.losses) for row in table if len(row.losses) == width]
+        yield table[0].line, table[-1].line, rows
 
 
 def row_in(line):
     """Return (epoch or None, losses as printed, whether the first is a test loss) of a line."""
+    line = re.sub(r"OrderedDict\(.*|tensor\(\[.*", "", line)  # parameters are no losses
+    bare = re.fullmatch(rf"\s*tensor\(({NUMBER})\W.*", line)
+    if bare:
+        return None, (bare[1],), False
     epoch = EPOCH.search(line)
     losses = LOSS.findall(line)
     if losses:
@@ -254,6 +273,8 @@ class Reader(ast.NodeVisitor):
             lr = named.get("lr", self.number(node.args[1]) if len(node.args) > 1 else None)
             self.hints.update(optimizer=name, momentum=named.get("momentum") or 0.0)
             self.hints.update({} if lr is None else dict(lr=lr))
+        elif name == "train_test_split":
+            self.hints["shuffled"] = True
         elif name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
             for share in map(self.number, (node.args[0].left, node.args[0].right)):
                 if share is not None and 0 < share < 1:

@@ -75,7 +75,15 @@ PLANTED = {
     "loss": (changed(("nn.L1Loss()", "nn.MSELoss()")), dict(loss="mse")),
     "Huber": (changed(("nn.L1Loss()", "nn.HuberLoss()")), dict(loss="huber")),
     "Adam": (changed((SGD, SGD.replace("SGD", "Adam"))), dict(optimizer="Adam")),
+    "AdamW": (changed((SGD, SGD.replace("SGD", "AdamW"))), dict(optimizer="AdamW")),
     "lr": (changed(("lr=0.01", "lr=0.001")), dict(lr=0.001)),
+    "test loss": (
+        changed(
+            ("MAE Train Loss: {loss} | MAE Test Loss: {test_loss}", "Loss: {test_loss}"),
+            ("lr=0.01", "lr=0.001"),
+        ),
+        dict(columns=("test",), lr=0.001),
+    ),
     "momentum": (changed(("lr=0.01", "lr=0.01, momentum=0.9")), dict(momentum=0.9)),
     "global bias": (
         changed(("self.weights * x + self.bias", "self.weights * x + bias")),
@@ -251,6 +259,35 @@ def test_rows_are_read_in_the_ways_that_people_print_them(line, tmp_path):
         assert found.rows == table.rows
     (one, two) = read_text(f"{text}{text}", tmp_path)  # two runs in one output
     assert one.rows == two.rows == table.rows
+
+
+def test_a_loss_in_every_epoch_beside_the_table_is_left_out(tmp_path):
+    losses = simulate(Settings(), 100).tolist()
+    text = ""
+    for epoch, (train, test) in enumerate(losses):
+        text += f"Loss: {train}\nOrderedDict({{'weights': tensor([0.3406])}})\n"
+        if epoch % 10 == 0:
+            text += f"Epoch: {epoch} | parameters: OrderedDict([('w', tensor([[0.5, 0.7]]))])\n"
+            text += f"Epoch: {epoch} | Loss: {train} | Test loss: {test}\n"
+    (table,) = read_text(text, tmp_path)
+    assert table.rows == table_of(Settings()).rows
+    tensors = "".join(
+        f"tensor({a}, device='cuda:0', grad_fn=<L1LossBackward0>)\n" for a, _ in losses
+    )
+    (table,) = read_text(tensors, tmp_path)
+    assert explain(table).settings.columns == ("train",)
+
+
+def test_a_settled_run_was_trained_at_least_so_long_and_a_seed_changes_the_advice():
+    settled = table_of(Settings(earlier=((300, 0.01),)), hints={"epochs": 300})
+    assert "at least 170 epochs were trained before" in explain(settled).words
+    settled = table_of(Settings(lr=0.001, earlier=((300, 0.01),)))
+    assert explain(settled).settings.earlier == ((170, 0.01),)
+    own = table_of(KNOWN["own"])
+    assert "Without a seed" in explain(own).words
+    assert "The code sets a seed" in explain(own._replace(hints={"seed": 42})).words
+    shuffled = Table("here", [(i, (str(0.5 / (i + 1)),)) for i in range(9)], {"shuffled": True})
+    assert "train_test_split, which shuffles" in explain(shuffled).words
 
 
 def read_text(text, folder, name="run.txt"):

@@ -37,7 +37,7 @@ def by_torch_optim(settings, epochs):
 
     for stage, (count, lr) in enumerate((*settings.earlier, (epochs, settings.lr))):
         if lr != last_lr:
-            kind = torch.optim.Adam if settings.optimizer == "Adam" else torch.optim.SGD
+            kind = getattr(torch.optim, settings.optimizer)
             options = dict(momentum=settings.momentum) if kind is torch.optim.SGD else {}
             held = [torch.zeros(1, requires_grad=True)]  # another model's
             held = held if settings.trains == "nothing" else [weight, bias]
@@ -64,7 +64,7 @@ def some_settings(rng):
         split=rng.choice([0.8, 0.7, 0.5]),
         start=(rng.gauss(0, 1), rng.gauss(0, 1)),
         loss=rng.choice(list(LOSSES)),
-        optimizer="Adam" if adam else "SGD",
+        optimizer=rng.choice(["Adam", "AdamW"]) if adam else "SGD",
         lr=rng.choice([0.01, 0.001, 0.1]),
         momentum=0 if adam else rng.choice([0, 0, 0.9]),
         earlier=rng.choice([(), (), ((10, 0.01),), ((5, 0.1), (7, 0.001))]),
