@@ -38,6 +38,13 @@ FLOAT64 = """
 from test_rounding import STEPS, add_one_by_one, np, train_by
 train = train_by(add_one_by_one, STEPS[0], np.float64)
 """
+LAST_BIT = """
+def train(*data, epochs, **options):
+    from manual_grad import torch_optim
+    run = torch_optim.train(*data, epochs=epochs, **options)
+    run.loss[50:51] *= 1.0000002
+    return run
+"""
 
 
 def run(code, folder, capsys, monkeypatch, runs=SOME):
@@ -59,8 +66,9 @@ def test_right_loops_are_right(tmp_path, capsys, monkeypatch):
         assert line.startswith(f"{name}: right: ")
     status, out, _ = run(FLOAT64, *tools)
     assert (status, out[:50]) == (RIGHT, "section 3: right: all numbers of 0 of 100 epochs a")
-    status, out, _ = run("from manual_grad.torch_optim import train", *tools)
-    assert (status, out.count(": right: all numbers of all ")) == (RIGHT, 3)
+    status, out, _ = run(LAST_BIT, *tools)
+    counts = [line.split("numbers of ")[1].split(" epochs")[0] for line in out.splitlines()]
+    assert (status, counts) == (RIGHT, ["99 of 100", "all 10", "99 of 100"])
 
 
 # What stands for what in MINE, and what is then said of section 3; # is any number.
