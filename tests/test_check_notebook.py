@@ -156,6 +156,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KNOWN)
 def test_one_number_that_is_off_is_not_explained(name):
     table = table_of(KNOWN[name])
@@ -179,6 +180,7 @@ def test_the_words_say_what_to_do():
     assert "the first 6 rows follow from this: This is section 3. The row of epoch 60" in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [None, 3])
 def test_a_start_of_its_own_is_found_up_to_its_sign(digits):
     start = 1.3, -0.25
@@ -189,6 +191,7 @@ def test_a_start_of_its_own_is_found_up_to_its_sign(digits):
     assert "of its own" in explain(table).words
 
 
+@pytest.mark.slow
 def test_other_problems_are_never_explained():
     rng = np.random.default_rng(0)
     X = np.arange(0, 1, 0.02)
@@ -278,6 +281,7 @@ def test_a_loss_in_every_epoch_beside_the_table_is_left_out(tmp_path):
     assert explain(table).settings.columns == ("train",)
 
 
+@pytest.mark.slow
 def test_a_settled_run_was_trained_at_least_so_long_and_a_seed_changes_the_advice():
     settled = table_of(Settings(earlier=((300, 0.01),)), hints={"epochs": 300})
     assert "at least 170 epochs were trained before" in explain(settled).words
