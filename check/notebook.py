@@ -47,7 +47,7 @@ class Explanation(NamedTuple):
 
 def explain(table):
     """Return the Explanation of a Table: what prints exactly its rows, in a beginner's words."""
-    count = f"{len(table.rows)} rows."
+    count = f"{len(table.rows)} row{'s' * (len(table.rows) > 1)}."
     try:
         found, search = find(table.rows, table.hints)
     except ValueError as error:
@@ -234,9 +234,10 @@ def own_start(settings, hints):
         "model."
     )
     return (
-        "The training is right, from a start, or with a line, of its own: at the first row weight "
-        f"and bias are {w:+.6f} and {b:+.6f} off the line's, or both with the other sign. "
-        f"{seeded if 'seed' in hints else unseeded}"
+        "The training is right, from a start of its own: the model doesn't start where the "
+        "tutorial's does, or the data lie on another line. At the first row its weight and bias "
+        f"are {w:+.6f} and {b:+.6f} away from the line's, or both with the other sign, because the "
+        f"losses can't tell which. {seeded if 'seed' in hints else unseeded}"
     )
 
 
@@ -271,11 +272,11 @@ def not_explained(search):
     best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
     what = in_words(best, search) or f"This is {differences(best)[0]}."
     epoch = search.rows[best.rows][0]
-    where = f"Row {best.rows + 1}" if epoch is None else f"The row of epoch {epoch}"
+    where = f"row {best.rows + 1}" if epoch is None else f"the row of epoch {epoch}"
     return (
-        f"Not explained, though the first {best.rows} rows follow from this: {what} {where} "
-        f"doesn't follow. Was a number changed, was another cell run in between, or did another "
-        f"machine's rounding grow? {tried}"
+        f"Not explained, but rows 1 to {best.rows} are those of this run: {what} From there on "
+        f"{where} isn't. Was a number changed, was another cell run in between, or did another "
+        "machine's rounding grow?"
     )
 
 

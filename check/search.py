@@ -30,7 +30,7 @@ TUTORIAL = {
     "the exercise, with nn.Parameter": EXERCISE,
 }
 OPTIMIZERS = "SGD", "Adam", "AdamW"
-LARGEST = 2000  # points in X: more would take long
+MOST_POINTS = 2000  # points in X: more would take long
 LATEST = 2000  # epochs that may have been trained before the first row, on a known path
 LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own runs are tried
 
@@ -67,7 +67,12 @@ class Found(NamedTuple):
 
 def sound(hints):
     """Return the hints whose values can be used: numbers that are finite, names, lists of names."""
-    numbers = {k: v for k, v in hints.items() if isinstance(v, int | float) and abs(v) < 1e6}
+    limits = {"seed": 2**63}
+    numbers = {
+        name: value
+        for name, value in hints.items()
+        if isinstance(value, int | float) and abs(value) < limits.get(name, 1e6)
+    }
     words = {k: hints[k] for k in ("X", "loss", "optimizer") if isinstance(hints.get(k), str)}
     drawn = hints.get("parameters")
     lists = {"parameters": list(map(str, drawn))} if isinstance(drawn, list | tuple) else {}
@@ -79,19 +84,19 @@ def sound(hints):
 def arange_of(text):
     """Return X of "arange(0, 1, 0.02)" or "linspace(0, 1, 50)" as Settings have it, or None."""
     match = re.fullmatch(r"(arange|linspace)\((.*)\)", str(text))
-    if not match:
-        return None
     try:
-        numbers = [float(word) for word in match[2].split(",")]
-    except ValueError:
+        numbers = [float(word) for word in match[2].split(",")] if match else []
+        if match and match[1] == "linspace":
+            start, end, points = numbers
+            X = "linspace", start, end, int(points)
+        else:
+            start, end, step = {1: [0.0, *numbers, 1.0], 2: [*numbers, 1.0]}.get(
+                len(numbers), numbers
+            )
+            X, points = (start, end, step), (end - start) / step
+    except (ValueError, OverflowError, ZeroDivisionError):
         return None
-    if match[1] == "linspace":
-        X = ("linspace", *numbers[:2], int(numbers[2])) if len(numbers) == 3 else None
-        return X if X and 2 <= X[3] <= LARGEST else None
-    numbers = [0.0, *numbers] if len(numbers) == 1 else numbers
-    numbers = [*numbers, 1.0] if len(numbers) == 2 else numbers
-    points = (numbers[1] - numbers[0]) / numbers[2] if len(numbers) == 3 and numbers[2] else 0
-    return tuple(numbers) if 2 <= points <= LARGEST else None
+    return X if 2 <= points <= MOST_POINTS else None
 
 
 def hinted(hints):
@@ -104,7 +109,7 @@ def hinted(hints):
         "loss": losses.get(hints.get("loss")),
         "optimizer": hints.get("optimizer") if hints.get("optimizer") in OPTIMIZERS else None,
         "lr": first_number(hints, "lr"),
-        "split": hints.get("split"),
+        "split": split if 0.05 <= (split := hints.get("split", 0)) <= 0.95 else None,
         "momentum": hints.get("momentum"),
     }
     return {name: value for name, value in said.items() if value is not None}
@@ -167,12 +172,12 @@ def printed_numbers(rows, stride=1):
 def half_unit(text):
     """Return half a unit of the last printed digit of a number."""
     number = Decimal(text)
-    return 0.5 * 10.0 ** number.as_tuple().exponent if number.is_finite() else 0.0
+    return 0.5 * 10.0 ** min(number.as_tuple().exponent, 300) if number.is_finite() else 0.0
 
 
 def digits(rows):
-    """Return how many digits the rows print, each row counted once, without zeros ahead."""
-    texts = {text for _, row in set((None, tuple(row)) for _, row in rows) for text in row}
+    """Return how many digits the rows print, each number counted once, without zeros ahead."""
+    texts = {text for _, row in rows for text in row}
     return sum(len(Decimal(text).as_tuple().digits) for text in texts if Decimal(text).is_finite())
 
 
@@ -210,11 +215,22 @@ class Search:
         return log10(max(1, self.tried)) + 2 < count
 
     def is_sure(self, found):
-        """Say if the rows can't follow by chance. Where nothing moves, no more is claimed."""
+        """Say if the rows can't follow by chance. Equal rows may: their answer names no start."""
         return self.enough(own=found.own) or found.own and found.settings.trains == "nothing"
 
+    def is_knowable(self, found):
+        """Say if the line can be told from the start: only their difference shows in the losses.
+
+        With a start that is drawn after a seed the line follows. With a start at 0 or 1 any line
+        could, so that it has to be the tutorial's or the code's.
+        """
+        line = found.settings.weight, found.settings.bias
+        known = {(run.weight, run.bias) for run in TUTORIAL.values()} | set(said_lines(self.hints))
+        constant = set(found.settings.start) <= {0.0, 1.0}
+        return found.own or not constant or line in known
+
     def follows_long(self):
-        """Say if a known run has printed the first rows, so many that it can't be by chance."""
+        """Say if the best known run prints so many of the first rows that it isn't chance."""
         some = 3 <= self.best.rows < len(self.rows)
         return some and not self.best.own and self.enough(self.best.rows)
 
@@ -383,7 +399,7 @@ def trained_on(search):
 
 
 def from_known_starts(search, most=2):
-    """Look for settings that differ from the tutorial and from the code in at most three places."""
+    """Look for settings that differ from the tutorial and from the code in two places at most."""
     tables = choices(search.said, said_lines(search.hints))
     starts = search.starts
     costs = np.array([cost_of(start, search.hints) for start in starts])
@@ -433,11 +449,8 @@ def whole(search, found):
     epochs = found.first + int(search.printed.epochs[-1]) + 1
     states = train(one, as_states(one, [one.start]), epochs)
     again = search.look(one, states[found.first :], columns=[one.columns])
-    return [
-        found._replace(rows=f.rows)
-        for f in again
-        if f.settings[:-2] == one._replace(start=f.settings.start)[:-2]
-    ]
+    same = [f for f in again if f.settings._replace(start=one.start) == one]
+    return [found._replace(rows=f.rows) for f in same]
 
 
 @cache
@@ -452,7 +465,7 @@ def trained_before(search):
     seeds = unique(42, search.hints.get("seed"))
     starts = [s for s in known_starts(tuple(seeds)) if s.seed in seeds]
     last = int(search.printed.epochs[-1])
-    latest = LATEST + (search.first)
+    latest = LATEST + search.first
     if latest + last > LONG:
         return []
     first, half = search.printed.values[0, 0], search.printed.half[0, 0]
@@ -512,16 +525,15 @@ def where_nothing_moves(search):
     return [Found(one._replace(start=tuple(states[nearest].tolist())), 0, len(values), True)]
 
 
-def from_own_start(search, most=1):
+def from_own_start(search):
     """Look for a right training from a start, or with a line, that nobody knows."""
     tables = choices(search.said, said_lines(search.hints))
     X = unique(search.said.get("X"), Settings().X, EXERCISE.X)
     data = {0: [{"X": x} for x in X]}
     line = {name: search.said[name] for name in ("weight", "bias") if name in search.said}
-    loss = {0: tables["loss"][0], 1: [f for f in tables["loss"][1] if f["loss"] != "huber"]}
     ways = {0: tables["way"][0]}
     rates = fields(search.said, lr=[0.01, 0.001, 0.1])
-    merged = by_cost([data, tables["split"], loss, rates, ways], most)
+    merged = by_cost([data, tables["split"], tables["loss"], rates, ways], 1)
     for chosen in (f for cost in sorted(merged) for f in merged[cost]):
         one = Settings()._replace(**line, **chosen, dtype="float64")
         if one.loss == "huber" or int(one.split * points(one.X)) in (0, points(one.X)):
@@ -584,7 +596,7 @@ def readings(rows, epochs):
         ways.append([(None, (*a[1], *b[1])) for a, b in zip(rows[::2], rows[1::2])])
     told = [epochs // len(some) or 1 for some in ways]
     found = [printed_numbers(some, stride) for some, stride in zip(ways, told)]
-    for some in ways:
+    for some in (some for some in ways if len(some) > 1):
         apart = -(-epochs // (len(some) - 1))
         if epochs and apart * (len(some) - 2) < epochs - 1:
             regular = printed_numbers(some, apart)
@@ -603,8 +615,13 @@ def find(rows, hints):
         raise ValueError("its rows have one or two numbers, all rows as many")
     if not all(np.isfinite(float(text)) for _, texts in rows for text in texts):
         raise ValueError("a loss is nan or inf: try a smaller learning rate")
+    if any(float(text) < 0 for _, texts in rows for text in texts):
+        raise ValueError("a loss is negative, which none of the tutorial's can be")
+    epochs = [epoch for epoch, _ in rows]
+    if None in epochs and any(epochs) or None not in epochs and epochs != sorted(set(epochs)):
+        raise ValueError("its epochs don't grow from row to row")
     hints = sound(hints)
-    searches = [Search(p, rows, hints) for p in readings(rows, int(hints.get("epochs", 0)))]
+    searches = [Search(p, rows, hints) for p in readings(rows, max(0, int(hints.get("epochs", 0))))]
     if searches[0].first + int(searches[0].printed.epochs[-1]) > LONGEST:
         raise ValueError(f"its epochs go beyond {LONGEST:,}")
     threads = torch.get_num_threads()
@@ -616,7 +633,7 @@ def find(rows, hints):
                     return sure, search
             if stage not in STAGES[:2] and search not in searches[:4]:
                 continue  # rows without an epoch: only the likeliest ways to read them
-            for found in sorted(stage(search), key=search.rank):
+            for found in sorted(filter(search.is_knowable, stage(search)), key=search.rank):
                 if search.is_sure(found) and (sure := confirmed(found, search)):
                     return sure, search
     finally:
@@ -627,8 +644,9 @@ def find(rows, hints):
 def confirmed(found, search):
     """Return the Found with how far the farthest number is off, or None if a number is too far.
 
-    Where a known start is only near, float64 is tried: it prints more digits than float32 has. At
-    the end torch itself trains again, from the first epoch to the table's last, and has to agree.
+    If float32 comes near but doesn't print these digits, float64 is tried, because the reader may
+    have trained in it. Then torch itself trains from the first epoch to the table's last, and has
+    to agree.
     """
     printed = search.printed
     compared = [i for i, name in enumerate(found.settings.columns) if name != "constant"]
@@ -653,8 +671,8 @@ def confirmed(found, search):
     double = one._replace(dtype="float64")
     if not exact and compare(double, simulate)[1]:
         one = double
-    # A later epoch is chosen from thousands, so that it has to be as near as GPUs really come: the
-    # larger X, the more they round. Two rates are chosen from more still.
+    # A first row at a later epoch was chosen from thousands, so that it has to be nearer by a
+    # factor of ten. Rounding grows with X, and so does the room, unless two rates were tried.
     near, before = NEAR[one.loss], found.first - search.first
     if one.earlier:
         near /= 10

@@ -39,13 +39,15 @@ class Settings(NamedTuple):
     dtype: str = "float32"
 
 
-# Each loss as a function of the residual r = y_pred - y: its terms, and n times its gradient.
+# Each loss as its terms at the residuals r = y_pred - y, and n times its gradient as slope and
+# factor: torch multiplies the slope by factor / n at once, and its rounding depends on that.
 LOSSES = {
-    "mae": (lambda r: r.abs(), lambda r: r.sign()),
-    "mse": (lambda r: r * r, lambda r: 2 * r),
+    "mae": (lambda r: r.abs(), lambda r: r.sign(), 1),
+    "mse": (lambda r: r * r, lambda r: r, 2),
     "huber": (
         lambda r: torch.where(r.abs() < 1, 0.5 * r * r, r.abs() - 0.5),
         lambda r: r.clamp(-1, 1),
+        1,
     ),
 }
 
@@ -72,7 +74,7 @@ def losses_at(settings, states, data="train"):
     y = settings.weight * X + settings.bias
     if data == "test" and settings.test_target == "X_test":
         y = X
-    terms, _ = LOSSES[settings.loss]
+    terms, *_ = LOSSES[settings.loss]
     weight, bias = states[..., :1], states[..., 1:]
     return terms(weight * X + bias - y).mean(-1)
 
@@ -98,10 +100,8 @@ def train(settings, states, epochs):
     """
     X, _ = inputs(settings.X, settings.split, settings.dtype)
     y = settings.weight * X + settings.bias
-    slope = LOSSES[settings.loss][1]
-    share = torch.tensor([2 / len(X) if settings.loss == "mse" else 1 / len(X)], dtype=X.dtype)
-    if settings.loss == "mse":
-        slope = lambda r: r  # noqa: E731  torch multiplies by 2 / n at once
+    _, slope, factor = LOSSES[settings.loss]
+    share = torch.tensor([factor / len(X)], dtype=X.dtype)
     moves = torch.ones(2, dtype=X.dtype)
     if settings.trains != "both":
         moves = torch.tensor([settings.trains == "weight", 0], dtype=X.dtype)

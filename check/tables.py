@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-LARGEST = 50_000_000  # bytes; a notebook with a few hundred pictures is smaller
+MOST_BYTES = 50_000_000  # bytes; a notebook with a few hundred pictures is smaller
 
 NUMBER = r"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|\bnan\b|\binf\b"
 # "Epoch: 10", "Epcoh 10", "Epoch [10/200]", "step 10"
-EPOCH = re.compile(r"\b(?:ep[och]{2,5}s?|steps?|iter\w*)\b[^\d\n]{0,12}?(\d+)", re.IGNORECASE)
+EPOCH = re.compile(
+    r"\b(?:ep[och]{2,5}s?|steps?|iter\w*)\b[^\d\n]{0,12}?(\d{1,12})(?!\d)", re.IGNORECASE
+)
 # "Loss: 0.31", "MAE Train Loss: 0.31", "test_loss=tensor(0.31, grad_fn=...)", "Test: 0.48"
 LOSS = re.compile(
     rf"((?:\w*[ _-]*loss(?:es)?|test|train)\b(?:(?!acc)[^\d\n|,;+.-]){{0,25}}?)({NUMBER})",
@@ -69,9 +71,9 @@ def contents(path):
     if path.is_dir():
         raise ValueError("it is a folder: name the notebooks in it, as in folder/*.ipynb")
     size = path.stat().st_size
-    if size > LARGEST:
+    if size > MOST_BYTES:
         raise ValueError(
-            f"it has {size / 1e6:.0f} MB, more than the {LARGEST / 1e6:.0f} MB read here"
+            f"it has {size / 1e6:.0f} MB, more than the {MOST_BYTES / 1e6:.0f} MB read here"
         )
     return path.read_bytes()
 
@@ -84,7 +86,7 @@ def decoded(data):
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    if re.search("[\x00-\x08\x0e-\x1a\x1c-\x1f]", text):
+    if re.search("[\x00-\x07\x0e-\x1a\x1c-\x1f]", text):
         raise ValueError("it holds bytes that are no text: name a notebook, or what a run printed")
     return text
 
@@ -98,8 +100,14 @@ def tables_of_notebook(text, name):
         notebook = json.loads(text)
     except ValueError as error:
         raise ValueError(f"it is no JSON, and so no notebook: {error}") from None
-    if not isinstance(notebook, dict):
-        raise ValueError("it is JSON, but no notebook: it has no cells")
+    try:
+        return tables_of_cells(notebook, name)
+    except (AttributeError, TypeError):
+        raise ValueError("it is JSON, but no notebook: its cells have another form") from None
+
+
+def tables_of_cells(notebook, name):
+    """Return the Tables of a notebook's JSON. What isn't as it should be raises of itself."""
     sheets = notebook.get("worksheets") or [notebook]  # before version 4 the cells were in sheets
     cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()]
     code_cells = [cell for cell in cells if cell.get("cell_type") == "code"]
@@ -156,7 +164,7 @@ def rows_in(text):
     rows, pending = [], None
     lines = re.sub("\x1b\\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, start=1):
-        for part in line.split("\r"):  # a progress bar writes over its line
+        for part in re.split("[\r\b]+", line):  # a progress bar writes over its line
             epoch, losses, tests = row_in(part)
             if not losses:
                 pending = pending if epoch is None else epoch
@@ -166,7 +174,7 @@ def rows_in(text):
                 rows[-1] = last._replace(losses=(*last.losses, losses[0]), line=number)
                 continue
             epoch, pending = pending if epoch is None else epoch, None
-            rows.append(Row(number, epoch, losses[:2], tests))
+            rows.append(Row(number, epoch, losses, tests))
     return rows
 
 
@@ -176,10 +184,14 @@ def follows(before, epoch):
 
 
 def finished(table):
-    """Yield a table unless it is too short to be one: a single loss is an evaluation."""
+    """Yield a table unless it is too short to be one: a single loss is an evaluation.
+
+    Its rows have as many numbers as most of them have; a row with fewer is left out.
+    """
     if len(table) >= (3 if table and table[0].epoch is None else 2):
-        width = max(len(row.losses) for row in table)
-        rows = [(row.epoch, row.losses) for row in table if len(row.losses) == width]
+        widths = [len(row.losses) for row in table]
+        width = max(set(widths), key=lambda n: (widths.count(n), n))
+        rows = [(row.epoch, row.losses[:width]) for row in table if len(row.losses) >= width]
         yield table[0].line, table[-1].line, rows
 
 
@@ -213,7 +225,7 @@ def hints_of(codes):
     The keys are X, parameters, seed, loss, optimizer, lr, momentum, split, and the names of numbers
     such as weight, bias and epochs. The last statement counts.
     """
-    reader = Reader()
+    reader = CodeReader()
     for code in codes:
         lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in code.split("\n")]
         try:
@@ -223,7 +235,7 @@ def hints_of(codes):
     return reader.hints
 
 
-class Reader(ast.NodeVisitor):
+class CodeReader(ast.NodeVisitor):
     """Collects hints from the statements that it visits, in their order."""
 
     LOSSES = ("L1Loss", "MSELoss", "HuberLoss", "SmoothL1Loss")
@@ -265,7 +277,11 @@ class Reader(ast.NodeVisitor):
     def visit_Call(self, node):
         name, named = called(node), {k.arg: self.number(k.value) for k in node.keywords}
         first = self.number(node.args[0]) if node.args else None
-        if name == "manual_seed" and (seed := named.get("seed", first)) is not None:
+        if (
+            name == "manual_seed"
+            and (seed := named.get("seed", first)) is not None
+            and abs(seed) < 2**63
+        ):
             self.hints["seed"] = int(seed)
         elif name in self.LOSSES:
             self.hints["loss"] = name

@@ -177,7 +177,7 @@ def test_the_words_say_what_to_do():
         in explain(table_of(KNOWN["again"])).words
     )
     words = explain(with_number(table_of(Settings()), 6, 0, 1e-3)).words
-    assert "the first 6 rows follow from this: This is section 3. The row of epoch 60" in words
+    assert "rows 1 to 6 are those of this run: This is section 3. From there on the row of" in words
 
 
 @pytest.mark.slow
@@ -294,6 +294,30 @@ def test_a_settled_run_was_trained_at_least_so_long_and_a_seed_changes_the_advic
     assert "train_test_split, which shuffles" in explain(shuffled).words
 
 
+def test_odd_rows_and_hints_are_refused_or_left_out():
+    right = table_of(Settings())
+    odd = {
+        "seed": 20230501,
+        "X": "arange(0, 1, 0)",
+        "split": 0.01,
+        "epochs": -5,
+        "lr": "a",
+        "w": [],
+    }
+    assert explain(right._replace(hints=odd)).cause == notebook.TUTORIALS
+    for rows, told in (
+        ([(0, ("nan", "1")), (1, ("1", "1"))], "nan or inf"),
+        ([(0, ("1", "1", "1")), (1, ("1", "1", "1"))], "one or two numbers"),
+        (right.rows[::-1], "don't grow"),
+        ([(epoch, ("-1", test)) for epoch, (_, test) in right.rows], "negative"),
+        ([(10**7 + epoch, losses) for epoch, losses in right.rows], "epochs go beyond"),
+    ):
+        assert told in explain(Table("here", rows, {})).words
+    own = Settings(weight=2.0, bias=0.5, start=(1.3, -0.4))
+    seeded = table_of(own, epochs=300, every=20, hints={"seed": 20230501})
+    assert "The code sets a seed" in explain(seeded).words
+
+
 def read_text(text, folder, name="run.txt"):
     (folder / name).write_text(text, encoding="utf-8")
     return read(folder / name)
@@ -320,6 +344,8 @@ BAD = {
     "list.ipynb": ("[1, 2]", "no notebook"),
     "other.ipynb": ('{"a": 1}', "no code cells"),
     "cleared.ipynb": ('{"cells": [{"cell_type": "code", "source": "", "outputs": []}]}', "cleared"),
+    "form.ipynb": ('{"cells": ["a"]}', "another form"),
+    "output.ipynb": ('{"cells": [{"cell_type": "code", "outputs": [1]}]}', "another form"),
     "words.txt": ("no numbers here", "no table of losses"),
     "binary.txt": ("\x00\x01\x02", "bytes that are no text"),
 }
