@@ -65,6 +65,7 @@ def test_the_table_and_the_picture_show_the_numbers(monkeypatch):
     assert [benchmark.digits(x, 3) for x in (1e-4, 2.345, 99.94)] == ["0.000100", "2.35", "99.9"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is known on Linux alone")
 def test_the_systems_count_of_memory_sees_arrays_and_tensors(monkeypatch):
     names = ["numpy_blocks", "tensor_updates"]

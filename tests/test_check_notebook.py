@@ -115,6 +115,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_each_planted_change_is_named_with_the_code_and_without(name, tmp_path):
     codes, fields = PLANTED[name]

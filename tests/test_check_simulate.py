@@ -76,6 +76,7 @@ def some_settings(rng):
     )
 
 
+@pytest.mark.slow
 def test_all_settings_print_what_torch_optim_prints():
     rng = random.Random(0)
     seen = {name: set() for name in Settings._fields}

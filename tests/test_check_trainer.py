@@ -58,6 +58,7 @@ def run(code, folder, capsys, monkeypatch, runs=SOME):
     return ended.value.code, out, err.replace(str(file), "mine.py")
 
 
+@pytest.mark.slow
 def test_right_loops_are_right(tmp_path, capsys, monkeypatch):
     tools = tmp_path, capsys, monkeypatch
     status, out, err = run(MINE, *tools, RUNS)

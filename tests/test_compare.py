@@ -71,6 +71,7 @@ def test_the_checksum_sees_every_bit_but_not_the_sign_of_0(reference):
     assert compare.checksum(Trajectory(*zeros)) == compare.checksum(Trajectory(*-zeros))
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_runs_over_the_mae_and_its_title_follows(trained):
     runs = [(name, RUNS[name], dict(trained[name])) for name in ("section 3", "section 6")]
     [axes] = compare.plot_paths(runs).axes

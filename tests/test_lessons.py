@@ -199,6 +199,7 @@ def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_step
     assert_allclose(*firsts, rtol=1e-4)  # lr is printed with five digits
 
 
+@pytest.mark.slow
 def test_each_map_has_torchs_loss_at_its_lines_and_its_star_at_the_true_parameters(ran):
     maps = [(axes, "mae") for axes in ran(first_epoch)[1]["first_epoch_surface"].axes]
     maps += zip(ran(loss_surface)[1]["loss_surface"].axes, ("mae", "mse"))
@@ -295,6 +296,7 @@ def test_the_curvatures_are_torchs_and_the_rates_follow_from_them(ran):
     assert f"stable rate, 2 / h of the steepest = {2 / H[1]:.4f}\n" in text
 
 
+@pytest.mark.slow
 def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ran):
     text, figures = ran(optimizer_paths)
     left, right = figures["optimizers"].axes

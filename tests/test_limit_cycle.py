@@ -119,6 +119,7 @@ def test_the_distance_is_proportional_to_the_learning_rate(capsys):
     assert {line.split()[-1] for line in lines} == {last.split()[-1]} == {f"{length:.4f}"}
 
 
+@pytest.mark.slow
 def test_the_picture_shows_each_models_two_losses_and_what_the_row_takes_from_which(ran):
     trajectory, (text, figures) = RUN.train(torch_optim.train), ran(limit_cycle)
     models, epochs = figures["limit_cycle"].axes

@@ -76,6 +76,7 @@ def test_an_epoch_hands_out_each_training_point_once_and_each_epoch_in_another_o
     assert orders[0] != orders[1]
 
 
+@pytest.mark.slow
 def test_the_tables_are_what_torch_gets_and_the_validation_loss_chooses(ran):
     rows, _ = ran
     floors = [loss_by_torch((0.7, 0.3), points) for points in (TRAIN, VALIDATION, TEST)]
@@ -105,6 +106,7 @@ def test_the_tables_are_what_torch_gets_and_the_validation_loss_chooses(ran):
     assert rows[-1] == [f"test loss {loss_by_torch(ends[chosen], TEST):.4f}"]
 
 
+@pytest.mark.slow
 def test_with_other_seeds_too_fewer_points_do_and_one_alone_is_noisy():
     for seed in range(2, 5):
         train, *_ = noisy_line(seed)

@@ -5,6 +5,7 @@ import re
 import warnings
 
 import matplotlib.pyplot as plt
+import pytest
 import torch
 from published_numbers import DOCUMENTS, SCRIPTS, Cell, beside, cells, ran, run, source
 
@@ -106,6 +107,7 @@ def test_a_script_needs_no_other_file_and_leaves_its_pictures_and_models():
         assert bool(pictures) == bool(windows), script
 
 
+@pytest.mark.slow
 def test_whole_a_script_prints_the_same_and_leaves_its_names(monkeypatch):
     cell_by_cell = {script: ran(script) for script in SCRIPTS}
     monkeypatch.setattr(plt, "savefig", lambda path: None)  # drawing takes most of the time

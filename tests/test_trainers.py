@@ -364,6 +364,7 @@ def test_the_loops_differ_only_where_the_lesson_is():
     assert by_closed_form[2] == ""
 
 
+@pytest.mark.slow
 def test_what_is_numpy_alone_loads_no_torch():
     names = "numpy_closed_form, numpy_autograd, engine, losses, optimizers, trajectory"
     code = f"import sys; sys.modules['torch'] = None; from manual_grad import {names}"
