@@ -120,6 +120,7 @@ def test_with_other_seeds_too_fewer_points_do_and_one_alone_is_noisy():
         assert spread[0] < spread[1] < spread[2] / 2
 
 
+@pytest.mark.slow
 def test_the_picture_shows_each_loss_over_steps_and_over_points_seen(ran):
     _, (figure, name) = ran
     assert name == "minibatches"
