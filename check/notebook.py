@@ -15,7 +15,6 @@ The exit status is 0 if all tables are the tutorial's, 1 if one isn't, 2 if a fi
 
 import json
 import sys
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -56,7 +55,7 @@ def explain(table):
         return Explanation(None, f"{count} {not_explained(search)}")
     if found.own and found.settings.trains == "nothing":
         words = same_row(search.printed.epochs)
-        return Explanation(found.settings, f"{count} {words}", "print one row again and again")
+        return Explanation(found.settings, f"{count} {words}", "one row again and again")
     run, changed = differences(found)
     near = every_row(found, search)
     if not changed and not found.own:
@@ -93,7 +92,7 @@ def in_words(found, search):
     return " ".join(said)
 
 
-TUTORIALS, OWN_START = "as the tutorial", "start from a start of their own"
+TUTORIALS, OWN_START = "as the tutorial", "a start of its own"
 
 
 def every_row(found, search):
@@ -214,8 +213,8 @@ COLUMN_WORDS = {
         "with y_test."
     ),
     ("constant", "test"): (
-        "The first number is the same in every row, so that it is no loss of this loop: does "
-        "another cell's variable stand in print()?"
+        "The first number is the same in every row: does another cell's variable stand in print(), "
+        "or is y_pred computed before the loop?"
     ),
     ("test",): "The number is the test loss.",
 }
@@ -307,22 +306,22 @@ SENTENCES = {
     "dtype": lambda s, run, search: f"The data and the model are {s.dtype}, not {run.dtype}.",
 }
 CAUSES = {
-    "test_target": "compare the predictions with X_test",
-    "trains": "don't train all parameters",
-    "zero_grad": "don't zero the gradients",
+    "test_target": "X_test for y_test",
+    "trains": "no step, or not all parameters trained",
+    "zero_grad": "no zero_grad",
     "test_after_step": "test before the step",
-    "earlier": "had trained before (a cell ran twice)",
-    "columns": "print another number than they should",
-    "X": "have other data",
-    "weight": "have another line",
-    "bias": "have another line",
-    "split": "have another split",
-    "loss": "have another loss",
-    "optimizer": "have another optimizer",
-    "momentum": "have another optimizer",
-    "lr": "have another learning rate",
-    "start": "have another seed or draw",
-    "dtype": "compute in float64",
+    "earlier": "trained before (a cell ran twice)",
+    "columns": "another number printed",
+    "X": "other data",
+    "weight": "another line",
+    "bias": "another line",
+    "split": "another split",
+    "loss": "another loss",
+    "optimizer": "another optimizer",
+    "momentum": "another optimizer",
+    "lr": "another learning rate",
+    "start": "another seed or draw",
+    "dtype": "float64",
 }
 
 
@@ -331,7 +330,7 @@ CAUSES = {
 
 def main(files):
     """Print an answer for each table of each file, and end with the exit status."""
-    status, causes, unread = RIGHT, Counter(), 0
+    causes, unread = {}, []
     for place, file in enumerate(files, start=1):
         if sys.stderr.isatty():
             print(f"\r{place} of {len(files)}: {file}\x1b[K\r", end="", file=sys.stderr, flush=True)
@@ -340,19 +339,26 @@ def main(files):
         except (OSError, ValueError, RecursionError) as error:
             words = error.strerror if isinstance(error, OSError) and error.strerror else error
             print(f"{file}: {words}", file=sys.stderr)
-            unread += 1
+            unread.append(file)
             continue
         for table in tables:
             explanation = explain(table)
             print(f"{table.where}: {explanation.words}", flush=True)
-            causes[explanation.cause] += 1
-            status = max(status, RIGHT if explanation.cause == TUTORIALS else NOT_RIGHT)
+            causes.setdefault(explanation.cause, []).append(file)
     if len(files) > 1:
-        counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
-        print(f"\n{len(files)} files, {causes.total()} tables: {counted or 'none could be read'}")
-        if unread:
-            print(f"{unread} could not be checked")
-    sys.exit(NOT_CHECKED if unread else status)
+        print_summary(len(files), causes, unread)
+    right = causes.keys() <= {TUTORIALS}
+    sys.exit(NOT_CHECKED if unread else RIGHT if right else NOT_RIGHT)
+
+
+def print_summary(count, causes, unread):
+    """Print how many tables have each cause, the most frequent first, and in which files."""
+    print(f"\n{count} files, {sum(map(len, causes.values()))} tables")
+    for cause, where in sorted(causes.items(), key=lambda item: -len(item[1])):
+        names = "" if cause == TUTORIALS else f" ({', '.join(unique(*where))})"
+        print(f"{len(where):>4} {cause}{names}")
+    if unread:
+        print(f"{len(unread):>4} files can't be checked ({', '.join(unread)})")
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ def finished(table):
 def row_in(line):
     """Return (epoch or None, losses as printed, whether the first is a test loss) of a line."""
     line = re.sub(r"OrderedDict\(.*|tensor\(\[.*", "", line)  # parameters are no losses
-    bare = re.fullmatch(rf"\s*tensor\(({NUMBER})\W.*", line)
+    bare = re.fullmatch(rf"\s*tensor\(({NUMBER})\b[^\[\]]*\)\s*", line)  # of a list: no
     if bare:
         return None, (bare[1],), False
     epoch = EPOCH.search(line)

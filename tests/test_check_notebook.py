@@ -275,6 +275,7 @@ def test_a_loss_in_every_epoch_beside_the_table_is_left_out(tmp_path):
             text += f"Epoch: {epoch} | Loss: {train} | Test loss: {test}\n"
     (table,) = read_text(text, tmp_path)
     assert table.rows == table_of(Settings()).rows
+    assert read_text(f"{text}[tensor(0.3),\n tensor(0.2),\n tensor(0.1),\n", tmp_path) == [table]
     tensors = "".join(
         f"tensor({a}, device='cuda:0', grad_fn=<L1LossBackward0>)\n" for a, _ in losses
     )
@@ -394,11 +395,13 @@ def test_many_files_get_a_line_for_each_table_and_a_summary(checked, tmp_path, m
     assert status == 1
     assert out.count("These are the tutorial's numbers (section 3)") == 2
     assert "b.ipynb, cell 4: 10 rows. The cell ran a second time: 100 epochs" in out
-    assert "2 files, 3 tables: 2 as the tutorial, 1 had trained before" in out
+    told = "2 files, 3 tables\n   2 as the tutorial\n   1 trained before"
+    told = f"{told} (a cell ran twice) (b.ipynb)\n"
+    assert out.endswith(told)
     (tmp_path / "c.txt").write_text("nothing", encoding="utf-8")
     status, out, err = checked("a.ipynb", "c.txt")
     assert status == 2
-    assert "1 could not be checked" in out
+    assert "1 files can't be checked (c.txt)" in out
     assert err.startswith("c.txt: ")
     text = "".join(
         f"Epoch: {e} | Loss: {a} | Test: {b}\n" for e, (a, b) in table_of(Settings()).rows
