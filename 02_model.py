@@ -102,7 +102,7 @@ Path("figures").mkdir(exist_ok=True)  # the tutorial saves beside the notebook
 plt.savefig("figures/02_model_untrained_predictions.png")
 
 # %% How far off they are
-# All ten are too low, by about a half. Statistics calls y - y_pred the residual; the README and
-# lessons/ mean y_pred - y by it, whose sign is that of the gradient.
+# All ten are too low, by about a half. What is printed is y - y_pred. The README and lessons/ call
+# y_pred - y the residual, because its sign is that of the gradient.
 pprint(y_test - y_preds)
 plt.show()  # a window, where there is a screen; the script ends when you close it

@@ -78,7 +78,7 @@ for epoch in range(epochs):
 
     # 3. Zero gradients: backward() adds to what is there, so the last epoch's must go first. This
     #    line may stand anywhere between step() and the next backward(). The tutorial says "before
-    #    step()": after backward(), it would delete the new gradients.
+    #    step()", which isn't enough: after backward(), it would delete the new gradients.
     optimizer.zero_grad()
 
     # 4. Backpropagation: for each parameter, how the loss changes with it (its gradient). It goes
@@ -131,7 +131,7 @@ plt.savefig("figures/03_train_loss_curves.png")
 
 # %% The learned parameters
 # Close, but not all the way. That is often good enough, and with real data nobody knows the
-# original values. More epochs help for a while: try 200, then 300. Another seed in the first cell
+# original values. More epochs help for a while: try 200, then 300. Another seed above model_0
 # starts elsewhere, and can end closer or farther: try a few.
 print("The model learned the following values for weight and bias: ")
 print(model_0.state_dict())

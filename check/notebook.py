@@ -52,7 +52,8 @@ def explain(table):
     except ValueError as error:
         return Explanation(None, f"{count} Not explained: {error}.")
     if found is None:
-        return Explanation(None, f"{count} {not_explained(search)}")
+        words = first_column(table) or not_explained(search)
+        return Explanation(None, f"{count} {words}")
     if found.own and found.settings.trains == "nothing":
         words = same_row(search.printed.epochs)
         return Explanation(found.settings, f"{count} {words}", "one row again and again")
@@ -226,7 +227,7 @@ def own_start(settings, hints):
     seeded = (
         "The code sets a seed, so that the model was trained in another way before these rows, or "
         "the line isn't the code's last one, or the seed stands below the model: run all cells "
-        "from the top."
+        "from the top. Does forward() return weights * x + bias?"
     )
     unseeded = (
         "Without a seed each run starts elsewhere: put torch.manual_seed(42) directly above the "
@@ -249,6 +250,20 @@ def same_row(epochs):
         f"{words}the training has settled: then it may jump between two states, of which rows an "
         "even number of epochs apart show only one. Print every epoch, and see whether two rows "
         "take turns."
+    )
+
+
+def first_column(table):
+    """Return what is known if the train losses alone follow from a known start, or ""."""
+    if len(table.rows[0][1]) != 2:
+        return ""
+    found, search = find([(epoch, texts[:1]) for epoch, texts in table.rows], table.hints)
+    if found is None or found.own or found.settings.columns != ("train",):
+        return ""
+    what = in_words(found, search) or f"This is {differences(found)[0]}."
+    return (
+        f"The first number follows in all rows: {what} Not explained is the second number: which "
+        "predictions and labels does test_loss compare?"
     )
 
 

@@ -184,7 +184,7 @@ def plot(curves, floor):
         axes.set(xlim=(0, end), xlabel=name, title=f"Over {name}")
     panels[0].set(ylabel="train loss (MAE, no unit)", ylim=(0, None))
     panels[0].legend(title="a step looks at")
-    title = "Small batches need as many steps, and far fewer points; but one point is a noisy guide"
+    title = "Small batches need about as many steps, far fewer points; one point is a noisy guide"
     figure.suptitle(title)
     return figure
 

@@ -1,9 +1,10 @@
 """Reverse-mode automatic differentiation from scratch, over NumPy arrays.
 
-An operation on Tensors computes its value at once. For each input it keeps a function, the `vjp`
-(vector-Jacobian product), that turns the gradient of the output into that of the input. `backward`
-walks from the loss back to the leaves and calls these functions: the chain rule. Where a tensor was
-used more than once, its gradients add up.
+An operation on Tensors computes its value at once. For each input it keeps a function that turns
+the gradient of the output into that of the input; autograd libraries call it `vjp`, because it is a
+vector-Jacobian product. `backward` walks from the loss back to the leaves, the tensors that the
+caller made, and calls these functions: the chain rule. Where a tensor was used more than once, its
+gradients add up.
 
     >>> weight = Tensor(0.5, requires_grad=True)
     >>> X, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])

@@ -177,6 +177,12 @@ def test_the_words_say_what_to_do():
         "run the cells of the model and the optimizer first"
         in explain(table_of(KNOWN["again"])).words
     )
+    other = [
+        (e, (train, str(float(test) + 0.01))) for e, (train, test) in table_of(Settings()).rows
+    ]
+    explanation = explain(Table("here", other, {}))
+    assert explanation.settings is None
+    assert "The first number follows in all rows: This is section 3. Not" in explanation.words
     words = explain(with_number(table_of(Settings()), 6, 0, 1e-3)).words
     assert "rows 1 to 6 are those of this run: This is section 3. From there on the row of" in words
 
