@@ -574,7 +574,7 @@ def stuck(search):
         first = search.first
         epochs = first + int(search.printed.epochs[-1]) + 1
         states = train(run, as_states(run, [run.start]), epochs)
-        found += search.look(run, states, [first], [("constant", "test")])
+        found += search.look(run, states, [first], [STUCK])
     return found
 
 

@@ -155,9 +155,8 @@ class Memory:
                 )
                 gradient = self.velocity
             return torch.add(state, gradient, alpha=-lr)
-        if (
-            settings.optimizer == "AdamW"
-        ):  # its weight decay is 0.01; what isn't the model's doesn't decay
+        if settings.optimizer == "AdamW":
+            # Its weight decay is 0.01, and what the optimizer doesn't hold doesn't decay.
             state = state * (1 - lr * 0.01 * moves)
         beta, beta_square, tiny = 0.9, 0.999, 1e-8
         if self.mean is None:
@@ -169,18 +168,12 @@ class Memory:
         return state.addcdiv(self.mean, size, value=-lr / (1 - beta**self.steps))
 
 
-def losses_of(settings, states):
-    """Return train and test loss of each epoch of states (epochs + 1, ..., 2): (epochs, ..., 2)."""
-    tested = states[1:] if settings.test_after_step else states[:-1]
-    return torch.stack(
-        (losses_at(settings, states[:-1]), losses_at(settings, tested, "test")), dim=-1
-    )
-
-
 def simulate(settings, epochs):
     """Return train loss and test loss of each epoch, a NumPy array of shape (epochs, 2)."""
-    states = train(settings, as_states(settings, [settings.start]), epochs)
-    return losses_of(settings, states)[:, 0].numpy()
+    states = train(settings, as_states(settings, [settings.start]), epochs)[:, 0]
+    tested = states[1:] if settings.test_after_step else states[:-1]
+    losses = losses_at(settings, states[:-1]), losses_at(settings, tested, "test")
+    return torch.stack(losses, dim=-1).numpy()
 
 
 def confirm(settings, epochs):
@@ -192,12 +185,8 @@ def confirm(settings, epochs):
     """
     from torch.nn import functional
 
-    loss_fn = {
-        "mae": functional.l1_loss,
-        "mse": functional.mse_loss,
-        "huber": functional.huber_loss,
-    }
-    loss_fn = loss_fn[settings.loss]
+    kinds = dict(mae=functional.l1_loss, mse=functional.mse_loss, huber=functional.huber_loss)
+    loss_fn = kinds[settings.loss]
     X, X_test = (X.unsqueeze(1) for X in inputs(settings.X, settings.split, settings.dtype))
     y, y_test = (settings.weight * X + settings.bias for X in (X, X_test))
     target = X_test if settings.test_target == "X_test" else y_test
