@@ -15,7 +15,6 @@ load such a file with torch.load(path, weights_only=True), look at the numbers, 
 
 import os
 import shutil
-from collections import Counter
 from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
@@ -33,10 +32,9 @@ def save_model(model, path):
     file it leads to is replaced, and a replaced file's permissions stay. A process that is killed
     can leave the hidden file behind; its name is a dot, 32 hex digits and .tmp.
 
-    Tied weights are saved once. Of a parameter that is a slice of a larger tensor the slice alone
-    is saved, where torch.save writes the larger tensor. The optimizer's state (momentum, Adam's
-    averages) is not in the file: a training that goes on from it starts those anew, and takes other
-    steps than one that was never interrupted.
+    Tied weights are saved once, and of a parameter that is a slice of a larger tensor the slice
+    alone is saved, where torch.save writes the larger tensor. The optimizer's state (momentum,
+    Adam's averages) is not in the file, so that a training that goes on from it starts those anew.
 
     Raises ValueError if a parameter is not finite or can't be checked for that (float8, quantized);
     a buffer may hold inf or nan, as a causal mask and an observer's minimum do. Raises OSError if
@@ -44,7 +42,7 @@ def save_model(model, path):
     old file remains.
     """
     state_dict = model.state_dict()
-    check_state_dict(state_dict, model, source="the model to save")
+    check_values(state_dict, model, source="the model to save")
     copy_slices(state_dict)
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +64,9 @@ def save_model(model, path):
 def load_model(model, path, device="cpu"):
     """Load the state_dict at `path` into `model`, move it to `device`, and return it.
 
-    The file is checked whole before `model` is touched, which takes three times its size in
-    memory. No code from the file is run. A file from a GPU loads where there is none.
+    The file is checked whole before `model` is touched, which takes three times its size and a
+    copy of the model in memory. No code from the file is run, and a file from a GPU loads where
+    there is none.
 
     Raises OSError if the file can't be read, and torch's own error for a device that is not there.
     Raises ValueError if the file is damaged, no checkpoint, or not one of this model: with other
@@ -77,7 +76,8 @@ def load_model(model, path, device="cpu"):
     """
     torch.empty(0, device=device)
     state_dict = read_state_dict(path)
-    check_state_dict(state_dict, model, source=path)
+    check_values(state_dict, model, source=path)
+    check_fit(state_dict, model.state_dict(), source=path)
     model.load_state_dict(state_dict)
     return model.to(device)
 
@@ -85,8 +85,6 @@ def load_model(model, path, device="cpu"):
 def read_state_dict(path):
     """Return what torch.load makes of the file at `path`, once its checksums are verified."""
     contents = Path(path).read_bytes()
-    if contents.startswith(b"version https://git-lfs"):
-        raise ValueError(f"{path} is a Git LFS pointer, not yet the file: run `git lfs pull`")
     try:
         return torch.load(verified(contents), map_location="cpu", weights_only=True)
     except Exception as error:
@@ -117,96 +115,64 @@ def verified(contents):
     return file
 
 
-def check_state_dict(state_dict, model, source):
-    """Raise ValueError unless `model` can load it without harm; `source` says where it is from."""
-    expected = model.state_dict()
-    buffers = dict(model.named_buffers(remove_duplicate=False))
+def check_values(state_dict, model, source):
+    """Raise ValueError unless it is a dict of dense tensors, with finite numbers in parameters."""
     must = f"{source} must hold a state_dict alone (dense tensors by name)"
     if not isinstance(state_dict, dict):
         raise ValueError(f"{must}, not an object of type {type(state_dict).__name__}")
-    others = [
-        f"{name!r} is {kind(value)}" for name, value in state_dict.items() if not dense(value)
-    ]
-    if others:
-        raise ValueError(f"{must}, but {shortened(others)}")
-    if found := differences(state_dict, expected) or contradictions(state_dict, expected):
-        raise ValueError(f"{source} doesn't fit the model: {shortened(found)}")
+    buffers = dict(model.named_buffers(remove_duplicate=False))
     for name, tensor in state_dict.items():
+        kind = getattr(tensor, "layout", type(tensor).__name__)
+        if kind != torch.strided:
+            raise ValueError(f"{must}, but {name!r} is of type {kind}")
         if name in buffers:
             continue
         try:
-            finite = torch.isfinite(tensor).all()
+            finite = bool(torch.isfinite(tensor).all())
         except RuntimeError:
-            unknown = f"{name} in {tensor.dtype}, which can't be checked for nan or inf"
-            raise ValueError(f"{source} has {unknown}") from None
+            unknown = f"{name} in {tensor.dtype} on {tensor.device}"
+            raise ValueError(f"{source} has {unknown}: no check for nan or inf there") from None
         if not finite:
             raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
 
 
-def dense(value):
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta
+def check_fit(state_dict, expected, source):
+    """Raise ValueError unless the names, shapes and dtypes, and the tied weights, are the model's.
 
-
-def kind(value):
-    """Return in words what stands where a dense tensor should."""
-    if isinstance(value, dict) and value and all(map(dense, value.values())):
-        return "a state_dict"
-    if isinstance(value, torch.Tensor):
-        return "a tensor on the device meta" if value.is_meta else f"a {value.layout} tensor"
-    return f"of type {type(value).__name__}"
-
-
-def differences(state_dict, expected):
-    """Return in words how the names, shapes and dtypes of two state_dicts differ: a list."""
-    for name in state_dict:
-        prefix = str(name).removesuffix(next(iter(expected), ""))
-        if prefix and state_dict.keys() == {prefix + name for name in expected}:
-            return [f"each name begins with {prefix!r}, as where the model is part of another"]
-    lines = [f"{name} is missing" for name in expected if name not in state_dict]
-    for name, tensor in state_dict.items():
-        shape_and_dtype = tuple(tensor.shape), tensor.dtype
-        if name not in expected:
-            lines.append(f"{name} is not in the model")
-        elif shape_and_dtype != (needed := (tuple(expected[name].shape), expected[name].dtype)):
-            lines.append(f"{name} is {shape_and_dtype}, the model needs {needed}")
-    return lines
-
-
-def contradictions(state_dict, expected):
-    """Return in words which of the model's tensors share memory, but differ in the state_dict.
-
-    A copy that shares memory as the model does is filled, and must then hold what the file holds.
+    `expected` is the model's own state_dict. A copy of it, which shares memory where the model
+    does, is filled, and must then hold what the file holds.
     """
-    uses = Counter(map(memory, expected.values()))
-    tied = {name: tensor for name, tensor in expected.items() if uses[memory(tensor)] > 1}
-    trial = deepcopy({name: tensor for name, tensor in tied.items() if not tensor.is_meta})
-    for name, tensor in trial.items():
+    found, needed = (
+        {name: f"{tensor.dtype} of shape {tuple(tensor.shape)}" for name, tensor in tensors.items()}
+        for tensors in (state_dict, expected)
+    )
+    differences = [
+        f"{name} is {found.get(name, 'missing')}, in the model {needed.get(name, 'missing')}"
+        for name in needed | found
+        if found.get(name) != needed.get(name)
+    ]
+    if differences:
+        raise ValueError(f"{source} doesn't fit the model: {'; '.join(differences)}")
+
+    filled = deepcopy(expected)
+    for name, tensor in filled.items():
         tensor.copy_(state_dict[name])
-    lines = []
-    for name, tensor in trial.items():
-        found, kept = state_dict[name], tensor.to(state_dict[name].device)
-        if not ((found == kept) | (found != found) & (kept != kept)).all():  # nan is nan here
-            lines.append(f"{name} is tied to another tensor, which has other values in the file")
-    return lines
+    for name, tensor in filled.items():
+        kept, value = tensor.cpu(), state_dict[name]
+        if not ((value == kept) | (value != value) & (kept != kept)).all():  # nan is nan here
+            raise ValueError(
+                f"{source} doesn't fit the model: {name} is tied to another tensor there, which "
+                "has other values in the file"
+            )
 
 
 def copy_slices(state_dict):
     """Replace each tensor whose storage is larger than itself by a copy, tied ones by one copy."""
     copies = {}
     for name, tensor in state_dict.items():
-        if tensor.untyped_storage().nbytes() > tensor.numel() * tensor.element_size():
-            place = memory(tensor), tensor.storage_offset(), tensor.shape, tensor.stride()
+        storage = tensor.untyped_storage()
+        if storage.nbytes() > tensor.numel() * tensor.element_size():
+            place = storage.data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride()
             if place not in copies:
                 copies[place] = tensor.clone()
             state_dict[name] = copies[place]
-
-
-def memory(tensor):
-    """Return the address of the tensor's storage, which is equal for tensors that share it."""
-    return tensor.untyped_storage().data_ptr()
-
-
-def shortened(lines):
-    """Return the first five lines as one, and how many more there are."""
-    rest = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
-    return "; ".join(lines[:5]) + rest

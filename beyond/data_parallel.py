@@ -3,12 +3,12 @@
     torchrun --standalone --nproc-per-node 2 -m beyond.data_parallel
 
 The loss and its gradients are sums over the points, divided by their number. So each process makes
-and keeps a shard of the points and computes its partial sums. `all_reduce` adds up the processes'
+and keeps a shard of the points and computes its partial sums, `all_reduce` adds up the processes'
 sums, and everyone takes the same step from the same parameters. Three numbers an epoch are sent,
 however many points there are.
 
 DistributedDataParallel (DDP) does it inside `backward`, for any model. But it averages the
-processes' gradients, each of them from the mean loss of a shard. Where shards differ in size, a
+processes' gradients, each of them from the mean loss of a shard, and where shards differ in size a
 mean of means is not the mean: 40 points over 3 processes are 14, 13 and 13, and each of the 14
 would count less than each of the 13. So with k processes, the loss of a shard of m points is scaled
 by k m / n, and the average is right:
@@ -19,10 +19,8 @@ The default trains the tutorial's model on its 40 points, both ways, and holds e
 one process (numpy_closed_form). `--points 10000000` is the demonstration of scale.
 """
 
-import argparse
 import os
 import sys
-import tempfile
 import time
 import traceback
 from datetime import timedelta
@@ -46,12 +44,9 @@ from manual_grad import numpy_closed_form, program
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import as_trajectory
 
-# A process that hears nothing from the others for so long gives up.
-TIMEOUT = timedelta(minutes=5)
-
 # How far an epoch may be from the same epoch in one process. Both start from the same parameters,
-# so their float32 terms are the same. Each side adds up 40 terms, of 1 or less on average, in an
-# order of its own: at most 42 roundings of 2^-24 on each side, the division included.
+# so that their float32 terms are the same. Each side adds up 40 terms, of 1 or less on average, in
+# an order of its own: at most 42 roundings of 2^-24 on each side, the division included.
 TOLERANCE = 2 * 42 * 2.0**-24
 
 TUTORIAL = published_runs()["section 3"]
@@ -60,10 +55,9 @@ TUTORIAL = published_runs()["section 3"]
 class Group(NamedTuple):
     """The processes, as one of them sees them, and the tensor in which their numbers meet.
 
-    gloo's thread holds a tensor that is sent for a moment longer than all_reduce does. If it is the
-    last to hold it, it frees the tensor, and needs the interpreter's lock for that. torch 2.2 keeps
-    that lock while it waits for the thread to end, and both wait for ever. So this one lives until
-    the processes part.
+    That tensor lives until the processes part, because gloo's thread holds what is sent a moment
+    longer than all_reduce does. A thread that is the last to hold a tensor needs the interpreter's
+    lock to free it, which torch 2.2 keeps while it waits for that thread to end: for ever.
     """
 
     rank: int
@@ -81,13 +75,51 @@ class Group(NamedTuple):
         return self.sums
 
 
+def join():
+    """Join the processes that torchrun started, or be the only one; return the Group.
+
+    gloo connects CPUs. nccl connects GPUs, where it is built in and each process has its own. A
+    process that hears nothing from the others for five minutes gives up.
+    """
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    gpu = dist.is_nccl_available() and torch.cuda.device_count() >= local_size
+    device = torch.device("cuda", local_rank) if gpu else torch.device("cpu")
+    if gpu:
+        torch.cuda.set_device(device)
+    alone = {} if "RANK" in os.environ else dict(store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(minutes=5), **alone)
+    sums = torch.zeros(3, dtype=torch.float64, device=device)
+    return Group(dist.get_rank(), dist.get_world_size(), device, sums)
+
+
+def make_shard(points, rank, size, device="cpu"):
+    """Return X and y, of shape (m, 1) and float32, of the points that process `rank` keeps.
+
+    The shards follow one another, and where the points don't divide, the first ones are a point
+    longer. 40 points are the tutorial's training data; another number lies evenly in the same
+    range, from 0 to 0.8. Raises ValueError if there are not enough points for all.
+    """
+    if points < size:
+        raise ValueError(f"--points must be {size} or more, one for each process, not {points}")
+    length, longer = divmod(points, size)
+    first = rank * length + min(rank, longer)
+    last = first + length + (rank < longer)
+    if points == len(TUTORIAL.X):
+        X = TUTORIAL.X[first:last].to(device, copy=True)
+    else:
+        X = torch.arange(first, last, dtype=torch.float32, device=device)
+        X = X.mul_(0.8 / points).unsqueeze(dim=1)
+    return X, (0.7 * X).add_(0.3)
+
+
 def by_hand(X, y, weight, bias, group, *, lr, epochs):
     """Train on all processes' shards (X, y of shape (m, 1)) with MAE; return the Trajectory."""
     weight, bias = X.new_tensor(weight), X.new_tensor(bias)
     points = group.add_up(len(X))[0].item()
     rows = []
 
-    for _ in progress(epochs, group):
+    for _ in range(epochs):
         # 1. Forward pass
         y_pred = weight * X + bias
 
@@ -114,8 +146,8 @@ def by_hand(X, y, weight, bias, group, *, lr, epochs):
 class Line(nn.Module):
     """The tutorial's model: y_pred = weights * x + bias.
 
-    Not nn.Linear: its gradient is a matrix product, which can add up float32 numbers one by one. On
-    an x86-64 CPU, with 10,000,000 points, that was 1 % off.
+    It isn't nn.Linear, whose gradient is a matrix product, which can add up float32 numbers one by
+    one: on an x86-64 CPU, with 10,000,000 points, that was 1 % off.
     """
 
     def __init__(self, weight, bias):
@@ -134,7 +166,7 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs):
     scale = group.size * len(X) / group.add_up(len(X))[0].item()
     rows = []
 
-    for _ in progress(epochs, group):
+    for _ in range(epochs):
         # 1. Forward pass
         y_pred = ddp(X)
 
@@ -159,38 +191,6 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs):
     return as_trajectory(rows, np.float32)
 
 
-def progress(epochs, group):
-    """Yield each epoch; after two seconds, the first process tells a terminal how far it is."""
-    due, line = time.monotonic() + 2, ""
-    for epoch in range(epochs):
-        if time.monotonic() >= due and group.rank == 0 and sys.stdout.isatty():
-            due, line = time.monotonic() + 1, f"epoch {epoch} of {epochs}"
-            print(f"\r{line}", end="", flush=True)
-        yield epoch
-    if line:
-        print("\r" + " " * len(line), end="\r")
-
-
-def make_shard(points, rank, size, device="cpu"):
-    """Return X and y, of shape (m, 1) and float32, of the points that process `rank` keeps.
-
-    The shards follow one another. Where the points don't divide, the first ones are a point longer.
-    40 points are the tutorial's training data; another number lies evenly in the same range, from 0
-    to 0.8. Raises ValueError if there are not enough points for all.
-    """
-    if points < size:
-        raise ValueError(f"--points must be {size} or more, one for each process, not {points}")
-    length, longer = divmod(points, size)
-    first = rank * length + min(rank, longer)
-    last = first + length + (rank < longer)
-    if points == len(TUTORIAL.X):
-        X = TUTORIAL.X[first:last].to(device, copy=True)
-    else:
-        X = torch.arange(first, last, dtype=torch.float32, device=device)
-        X = X.mul_(0.8 / points).unsqueeze(dim=1)
-    return X, (0.7 * X).add_(0.3)
-
-
 def farthest(trajectory):
     """Return the largest difference between an epoch and the same epoch in one process."""
     run, alone = TUTORIAL._replace(epochs=1), []
@@ -200,26 +200,19 @@ def farthest(trajectory):
     return np.abs(np.transpose(trajectory) - alone).max()
 
 
-def report(points, epochs, group):
-    """Train both ways; the first process prints how long, how large and how far off."""
+def report(points, group):
+    """Train both ways; the first process prints how long that takes, and how far off it is."""
     say = print if group.rank == 0 else lambda *_: None
     start = TUTORIAL.weight, TUTORIAL.bias, group
-    trainers = {"by hand": by_hand, "DDP": with_ddp}
-    for train in trainers.values():  # once on a point each: what is loaded on first use
-        shard = make_shard(group.size, group.rank, group.size, group.device)
-        train(*shard, *start, lr=TUTORIAL.lr, epochs=1)
-
     X, y = make_shard(points, group.rank, group.size, group.device)
-    megabytes = sum(tensor.untyped_storage().nbytes() for tensor in (X, y)) / 1e6
-    say(f"\n# Points: {points}. Processes: {group.size} ({dist.get_backend()}). Epochs: {epochs}.")
-    say(f"The first process keeps {len(X)} points, {megabytes:.1f} MB.")
-    say(f"Threads of each process: {torch.get_num_threads()}.")
+    say(f"\n# {points} points. Processes: {group.size} ({dist.get_backend()}).")
+    say(f"The first process keeps {len(X)} points. Threads of each: {torch.get_num_threads()}.")
 
-    for name, train in trainers.items():
-        dist.barrier()
+    for name, train in {"by hand": by_hand, "DDP": with_ddp}.items():
+        train(X[:1], y[:1], *start, lr=TUTORIAL.lr, epochs=1)  # what is loaded on first use
         started = time.perf_counter()
-        trajectory = train(X, y, *start, lr=TUTORIAL.lr, epochs=epochs)
-        milliseconds = (time.perf_counter() - started) / epochs * 1e3
+        trajectory = train(X, y, *start, lr=TUTORIAL.lr, epochs=TUTORIAL.epochs)
+        milliseconds = (time.perf_counter() - started) / TUTORIAL.epochs * 1e3
         say(f"\n# {name}: {milliseconds:.2f} ms an epoch")
         say(f"learned weight {trajectory.weight[-1]}, bias {trajectory.bias[-1]}")
         if points == len(TUTORIAL.X):
@@ -229,69 +222,21 @@ def report(points, epochs, group):
                 raise ValueError(f"{name} does not follow the training of one process")
 
 
-def main(points, epochs):
+def main(points):
     group = join()
     try:
-        report(points, epochs, group)
-    except Exception as error:
+        report(points, group)
+    except (ValueError, RuntimeError) as error:
         # The functions that it has passed through hold what they worked with: DDP holds the group.
         # If anything does, gloo's threads outlive it, meet the end of the interpreter, and abort.
         traceback.clear_frames(error.__traceback__)
-        line = cause(error, group)
-        if line is None:
-            raise
-        sys.exit(line)
+        sys.exit(f"process {group.rank} of {group.size}: {error}")
     finally:
         dist.destroy_process_group()
 
 
-def join():
-    """Join the processes that torchrun started, or be the only one; return the Group.
-
-    gloo connects CPUs. nccl connects GPUs, where it is built in and each process has its own.
-    """
-    local_rank = int(os.environ.get("LOCAL_RANK", 0))
-    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    gpu = dist.is_nccl_available() and torch.cuda.device_count() >= local_size
-    device = torch.device("cuda", local_rank) if gpu else torch.device("cpu")
-    if gpu:
-        torch.cuda.set_device(device)
-
-    alone = {}
-    if "RANK" not in os.environ:  # no torchrun; a file as meeting point works on every platform
-        file, path = tempfile.mkstemp()  # the store removes it at its end
-        os.close(file)
-        alone = dict(store=dist.FileStore(path, 1), rank=0, world_size=1)
-    dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT, **alone)
-    sums = torch.zeros(3, dtype=torch.float64, device=device)
-    return Group(dist.get_rank(), dist.get_world_size(), device, sums)
-
-
-def cause(error, group):
-    """Return in one line what has ended this process; None where only the traceback can tell."""
-    process = f"process {group.rank} of {group.size}"
-    message = str(error)
-    if isinstance(error, ValueError):
-        return message
-    if isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in message:
-        return f"{process} is out of memory: {message}"
-    if isinstance(error, dist.DistBackendError) or "gloo" in message:
-        others = " or ".join(str(rank) for rank in range(group.size) if rank != group.rank)
-        return f"{process} has lost process {others}: {message}"
-    return None
-
-
-def whole_number(text):
-    """Return the positive whole number that an option asks for, for argparse."""
-    if not text.replace("_", "").isdecimal() or not 1 <= int(text) <= 2**53:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 2^53, not {text!r}")
-    return int(text)
-
-
-WHOLE = dict(type=whole_number, metavar="N")
 ARGUMENTS = [
-    ("--points", WHOLE | dict(default=40, help="points over all processes; 40: the tutorial's")),
-    ("--epochs", WHOLE | dict(default=100, help="epochs of each training; default: 100")),
+    ("--points", dict(type=int, default=40, help="over all processes; default: the tutorial's 40"))
 ]
 
 if __name__ == "__main__":

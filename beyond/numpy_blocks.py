@@ -11,12 +11,11 @@ A block's arrays fit into the processor's cache, and they are made only once, fo
 thread and all epochs, because NumPy writes each result into its last argument. performance.md says
 what is gained.
 
-How accurate the sums are: within a block float32 numbers are added, at most LONGEST_CHAIN additions
-one after the other, and the blocks' sums are added in float64. So a sum is off by at most
-LONGEST_CHAIN * 2^-24 * sum_i |term_i|, whatever n and whatever the processor, where 2^-24 is one
-rounding of float32; a term may bring one more, as the product g_i x_i does. The order of the
-additions depends on n alone, so that mae and mse train alike to the bit on any number of threads
-and, with the same NumPy, on every processor. bce's exp and log differ between processors.
+Within a block float32 numbers are added, at most LONGEST_CHAIN additions one after the other, and
+the blocks' sums are added in float64. So a sum is off by at most LONGEST_CHAIN * 2^-24 *
+sum_i |term_i|, whatever n, where 2^-24 is one rounding of float32; a term may bring one more, as
+the product g_i x_i does. The order of the additions depends on n alone, so that a training is the
+same to the bit on any number of threads.
 """
 
 import os
@@ -37,9 +36,8 @@ from manual_grad.trajectory import as_array, as_trajectory, check_arguments
 BLOCK = 131_072
 
 # The terms of a block stand in this many rows, unless it is short. Adding up the rows takes 31
-# additions for each column. The columns are then added up by np.add.reduce, in pairs, whose longest
-# chain for 128 numbers is 15 + 3 + 7 = 25 additions and grows by one with each doubling, so that
-# 4,096 columns take 30.
+# additions for each column. np.add.reduce then adds up the columns in pairs, whose longest chain
+# for 128 numbers is 15 + 3 + 7 = 25 additions and grows by one with each doubling: 30 for 4,096.
 ROWS, SHORT = 32, 1_024
 LONGEST_CHAIN = 31 + 30
 
@@ -90,8 +88,7 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
 
     A thread takes less than 2 MB at float32, 4 MB at float64. `threads` is the largest number of
     them, all cores of this process if None; there are fewer where a thread would get less than a
-    block. The Trajectory is the same to the bit on any number. Data in the other byte order are
-    copied. Raises ValueError unless `threads` is a whole number, 1 or more.
+    block. Raises ValueError unless `threads` is a whole number, 1 or more.
     """
     if threads is None:
         threads = cores()
@@ -181,9 +178,7 @@ def as_blocks(X, y, bounds):
 
 
 def cores():
-    """Return how many cores this process may use."""
-    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # Linux
+    """Return how many cores this process may use: on Linux those it is bound to, elsewhere all."""
+    if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,14 +1,10 @@
 """Checkpoints: what is saved comes back, a failed save leaves the old file, a bad file is named."""
 
 import os
-import pickle
 import stat
-import subprocess
-import sys
 import tracemalloc
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -17,8 +13,6 @@ import torch
 from torch import nn
 
 from beyond.checkpoints import load_model, save_model
-
-posix = pytest.mark.skipif(os.name != "posix", reason="permissions and signals as POSIX has them")
 
 ONE = torch.ones(1)
 FLOAT8 = ONE.to(torch.float8_e4m3fn)
@@ -82,14 +76,12 @@ def test_tied_weights_are_saved_once_and_a_file_with_two_values_is_refused(path,
     loaded = load_model(make_tied(tie), path)
     assert state(loaded) == state(model)
     save_model(make_tied(lambda weight: nn.Parameter(weight + torch.eye(50))), path)
-    with pytest.raises(
-        ValueError, match="model: 0.weight is tied to another tensor, which has oth"
-    ):
+    with pytest.raises(ValueError, match="0.weight is tied to another tensor there, which has oth"):
         load_model(loaded, path)
     assert state(loaded) == state(model)
 
 
-@posix
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links as POSIX has them")
 def test_a_replaced_file_keeps_its_permissions_and_its_link(path, whole, tmp_path, monkeypatch):
     (usual := tmp_path / "usual").touch()
     assert path.stat().st_mode == usual.stat().st_mode
@@ -104,64 +96,29 @@ def test_a_replaced_file_keeps_its_permissions_and_its_link(path, whole, tmp_pat
     assert link.is_symlink()
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(path, whole, monkeypatch):
+def test_a_save_that_fails_or_is_killed_leaves_the_old_file(path, whole, monkeypatch):
     """fsync fails on a full disk; replace on Windows, where another program has the file open."""
 
     def fail(*_):
+        found.append(path.read_bytes())  # what is left where the process is killed here
         raise OSError("it fails")
 
+    found = []
     for step in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(os, step, fail)
             with pytest.raises(OSError, match="it fails"):
                 save_model(make_model(), path)
+    assert found == [whole, whole]
     for bias, message in (
-        (torch.tensor([torch.nan]), "the model to save has values of bias that are not finite"),
-        (
-            FLOAT8,
-            "the model to save has bias in torch.float8_e4m3fn, which can't be checked for nan",
-        ),
-        (ONE.to("meta"), "the model to save must .* but 'bias' is a tensor on the device meta"),
+        (torch.tensor([torch.nan]), "values of bias that are not finite"),
+        (FLOAT8, "bias in torch.float8_e4m3fn on cpu: no check for nan"),
     ):
         (broken := make_model()).bias = nn.Parameter(bias, requires_grad=False)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"the model to save has {message}"):
             save_model(broken, path)
     assert path.read_bytes() == whole
     assert os.listdir(path.parent) == ["model.pth"]
-
-
-SAVES = """
-import os, resource, signal, sys, torch
-from beyond.checkpoints import save_model
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-model = torch.nn.Linear(2, 1)
-for where, path in zip(("write", "replace", "torch.save"), sys.argv[1:]):
-    child = os.fork()  # torch is loaded once
-    if child:
-        assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "no signal has killed the process"
-        continue
-    if where == "replace":
-        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    else:  # the byte after the limit kills
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(path).st_size // 2,) * 2)
-    torch.save(model.state_dict(), path) if where == "torch.save" else save_model(model, path)
-    os._exit(0)
-"""
-
-
-@posix
-@pytest.mark.slow
-def test_a_save_that_is_killed_leaves_the_old_file(tmp_path, whole):
-    """That half the bytes are a bad moment shows in torch.save: it leaves half a file."""
-    paths = [tmp_path / name for name in ("write", "replace", "torch.save")]
-    for path in paths:
-        path.write_bytes(whole)
-    root = Path(__file__).resolve().parent.parent
-    subprocess.run([sys.executable, "-c", SAVES, *paths], cwd=root, check=True)
-    write, replace, torch_save = (path.read_bytes() for path in paths)
-    assert write == replace == whole
-    assert len(torch_save) < len(whole)
 
 
 def test_a_file_from_a_gpu_loads_on_the_cpu_and_a_model_moves_where_it_is_asked(path, monkeypatch):
@@ -179,15 +136,14 @@ def test_a_file_from_a_gpu_loads_on_the_cpu_and_a_model_moves_where_it_is_asked(
 
 
 def test_a_damaged_file_is_refused_or_gives_the_saved_numbers(path):
-    """The places: the weights, their entry in the archive's directory, and some anywhere."""
+    """Cut short anywhere, or a bit flipped in the weights or in their entry of the directory."""
     save_model(model := make_model(), path)
     whole, saved = path.read_bytes(), state(model)
     first = whole.index(model.weight.detach().numpy().tobytes())
     entry = whole.rindex(b"archive/data/0") - 46
-    anywhere = np.random.default_rng(0).choice(len(whole), 5, replace=False)
     damaged = [whole[:length] for length in range(0, len(whole), 29)]
     torn = len(damaged)
-    for place in (*range(first, first + 8), *range(entry, entry + 46), *anywhere):
+    for place in (*range(first, first + 8), *range(entry, entry + 46)):
         for bit in range(8):
             damaged.append(bytearray(whole))
             damaged[-1][place] ^= 1 << bit
@@ -233,36 +189,26 @@ def test_loading_runs_no_code_from_the_file(path, monkeypatch, tmp_path):
 
 
 GOOD = {"weight": torch.ones(1, 2), "bias": ONE}
-BIAS_OF_2 = r"model: bias is \(\(2,\), torch.float32\), the model needs \(\(1,\), torch.float32\)$"
 
 
 @pytest.mark.parametrize(
     ("found", "message"),
     [
         (b"", "no checkpoint that can be loaded safely"),
-        (pickle.dumps(3), r"that torch.save \(1\.6 or newer\) wrote"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
         (make_model(), "no checkpoint .* not a whole model"),
         ([1, 2], "a state_dict alone .*, not an object of type list"),
-        (GOOD | {"epoch": 3}, "alone .*, but 'epoch' is of type int$"),
-        ({"lr": 0.1, "net": GOOD}, "'lr' is of type float; 'net' is a state_dict$"),
-        ({"a": {}, "b": {"c": ONE, "d": 1}}, "'a' is of type dict; 'b' is of type dict$"),
-        ({"weight": ONE.to_sparse()}, "'weight' is a torch.sparse_coo tensor$"),
-        ({f"module.{name}": ONE for name in GOOD}, "model: each name begins with 'module.'"),
-        ({}, "doesn't fit the model: weight is missing; bias is missing$"),
-        (GOOD | dict.fromkeys("abcde", ONE), "e is not in the model$"),
-        (GOOD | dict.fromkeys("abcdef", ONE), "e is not in the model; and 1 more$"),
-        (GOOD | {"bias": torch.ones(2)}, BIAS_OF_2),
-        (GOOD | {"bias": ONE.int()}, r"bias is \(\(1,\), torch.int32\)"),
-        (GOOD | {"bias": ONE.to("meta")}, "but 'bias' is a tensor on the device meta$"),
+        (GOOD | {"epoch": 3}, "a state_dict alone .*, but 'epoch' is of type int$"),
+        ({"weight": ONE.to_sparse()}, "'weight' is of type torch.sparse_coo$"),
+        ({"weight": GOOD["weight"]}, "bias is missing, in the model torch.float32 of shape"),
+        (GOOD | {"a": ONE, "b": ONE}, "a is .*, in the model missing; b is .* missing$"),
+        (GOOD | {"bias": torch.ones(2)}, r"bias is .* \(2,\), in the model .* \(1,\)$"),
+        (GOOD | {"bias": ONE.int()}, "bias is torch.int32 .*, in the model torch.float32"),
         (GOOD | {"weight": torch.tensor([[1, torch.inf]])}, "values of weight .*not finite"),
     ],
 )
 def test_loading_names_what_it_found_and_leaves_the_model_as_it_was(path, found, message):
     path.write_bytes(found) if isinstance(found, bytes) else torch.save(found, path)
     before = state(model := make_model())
-    with pytest.raises(ValueError, match=message) as raised:
+    with pytest.raises(ValueError, match=f"model.pth.*{message}"):
         load_model(model, path)
-    assert "model.pth" in str(raised.value)
-    assert "weights_only" not in str(raised.value)
     assert state(model) == before
