@@ -2,8 +2,9 @@
 
 Each trainer is compared with torch_optim in every epoch of a run. The columns of the table:
 
-    equal      in how many epochs the two parameters, in how many the two gradients, and in how
-               many the loss are those of torch_optim to the bit
+    params     in how many epochs weight and bias are torch_optim's to the bit
+    grads      in how many epochs both gradients are
+    loss       in how many epochs the loss is
     apart      the farthest that weight or bias ever is from torch_optim's
     bound      the largest error of a loss or a gradient against float64, as a share of its bound
                in rounding.py: up to 1, rounding explains it
@@ -13,7 +14,7 @@ Each trainer is compared with torch_optim in every epoch of a run. The columns o
 Below a trainer stands the first of its numbers that rounding can't explain, if there is one.
 figures/manual_grad.png shows the paths of all trainers over the loss.
 
-The text is the same in every run on one machine. So `diff` of two texts, of an old and a new
+The text is the same in every run on one machine, so that `diff` of two texts, of an old and a new
 PyTorch for example, shows which runs have changed, even by one bit. (The tests name each printed
 number that has.) For a trainer of your own there is `python -m check.trainer mine.py`.
 """
@@ -52,30 +53,10 @@ def apart(ours, theirs):
     return np.abs(np.subtract(ours[3:], theirs[3:])).max()
 
 
-# --- Print
-
-
-def print_run(name, run, trajectories):
-    """Print the table of a run: a row for each Trajectory, torch_optim's among them."""
-    print(f"\n# {name}: {len(run.X)} points, {run.loss}, lr {run.lr}, {run.epochs} epochs")
-    print(f"start: weight {run.weight:.9g}, bias {run.bias:.9g}")
-    last = f"{'last weight':>14}{'bias':>14}{'loss':>14}"
-    print(f"{'':<17}{'equal epochs':>15}{'apart':>8}{'bound':>8}{'checksum':>10}{last}")
-    theirs = trajectories["torch_optim"]
-    for trainer, ours in trajectories.items():
-        equal = np.equal(ours, theirs)  # of shape (5, epochs)
-        counts = (rows.all(axis=0).sum() for rows in (equal[3:], equal[1:3], equal[:1]))
-        row = f"{trainer:<17}" + "".join(f"{count:>5}" for count in counts)
-        row += f" {apart(ours, theirs):>7.2g} {share_of_bound(run, ours):>7.2g}  {checksum(ours)}"
-        print(row + "".join(f" {column[-1]:>13.9g}" for column in (*ours[3:], ours.loss)))
-        if fault := first_fault(run, ours):
-            print(f"    NOT EXPLAINED: {fault}")
-
-
 def share_of_bound(run, trajectory):
     """Return the largest error of a loss or a gradient against float64, divided by its bound."""
     return max(
-        float((np.abs(getattr(trajectory, name) - value) / bound).max())
+        (np.abs(getattr(trajectory, name) - value) / bound).max()
         for name, (value, bound) in in_float64(run, trajectory).items()
     )
 
@@ -85,15 +66,30 @@ def checksum(trajectory):
     return f"{crc32(np.stack(trajectory).astype(float) + 0.0):08x}"
 
 
-# --- Draw
+def print_run(name, run, trajectories):
+    """Print the table of a run: a row for each Trajectory, torch_optim's among them."""
+    print(f"\n# {name}: {len(run.X)} points, {run.loss}, lr {run.lr}, {run.epochs} epochs")
+    print(f"start: weight {run.weight:.9g}, bias {run.bias:.9g}")
+    layout = "{:<17}{:>7}{:>6}{:>5}{:>8}{:>8}{:>9}{:>12}{:>14}{:>14}"
+    head = "params", "grads", "loss", "apart", "bound", "checksum", "last weight", "bias", "loss"
+    print(layout.format("", *head))
+    theirs = trajectories["torch_optim"]
+    for trainer, ours in trajectories.items():
+        equal = np.equal(ours, theirs)  # of shape (5, epochs)
+        counts = (rows.all(axis=0).sum() for rows in (equal[3:], equal[1:3], equal[:1]))
+        errors = (f"{error:.2g}" for error in (apart(ours, theirs), share_of_bound(run, ours)))
+        last = (f"{column[-1]:.9g}" for column in (ours.weight, ours.bias, ours.loss))
+        print(layout.format(trainer, *counts, *errors, checksum(ours), *last))
+        if fault := first_fault(run, ours):
+            print(f"    NOT EXPLAINED: {fault}")
 
-LEVELS = np.arange(0.1, 0.6, 0.1)  # of the MAE
-# From the widest and palest line to the thinnest, so that all can be seen where all take one path.
-LOOKS = {
-    "numpy_closed_form": dict(color=program.YELLOW, marker="o", lw=16, ms=16),
-    "numpy_autograd": dict(color=program.SKY, marker="s", lw=11, ms=11),
-    "tensor_updates": dict(color=program.ORANGE, marker="D", lw=6, ms=6),
-    "torch_optim": dict(color="black", marker=".", lw=2, ms=5, ls="--", zorder=3),
+
+# Each trainer's line is thinner than those below it, so that all can be seen on one path.
+LINES = {
+    "numpy_closed_form": dict(color=program.YELLOW, lw=16),
+    "numpy_autograd": dict(color=program.SKY, lw=11),
+    "tensor_updates": dict(color=program.ORANGE, lw=6),
+    "torch_optim": dict(color="black", lw=2, ls="--"),
 }
 
 
@@ -106,22 +102,22 @@ def plot_paths(runs):
     figure, axes = plt.subplots()
     _, run, _ = runs[0]
     weights, biases = np.linspace(0.05, 0.85, 81), np.linspace(0.05, 0.9, 86)
+    levels = np.arange(0.1, 0.6, 0.1)
     data = run.X.numpy(), run.y.numpy()
-    lines = draw_map(axes, "mae", *data, weights, biases, LEVELS, fill=False, words=False)
-    axes.clabel(lines, fontsize=14, manual=[(0.8, 0.27 + level) for level in LEVELS])
+    lines = draw_map(axes, "mae", *data, weights, biases, levels, fill=False, words=False)
+    axes.clabel(lines, fontsize=14, manual=[(0.8, 0.27 + level) for level in levels])
     for name, run, trajectories in runs:
         for trainer, trajectory in trajectories.items():
             points = path(run, trajectory)
-            look = LOOKS[trainer] | dict(markevery=[0], solid_capstyle="round")
-            axes.plot(*points, **look, label=trainer)
-            axes.plot(*points[:, -1:], "X", color="black", mec="white", ms=14, zorder=4)
+            axes.plot(*points, **LINES[trainer], solid_capstyle="round", label=trainer)
+        axes.plot(*points[:, -1:], "X", color="black", mec="white", ms=14, zorder=3)
         write(axes, f"start, {name}", points[:, 0], (-16, -5)).set(ha="right")
         write(axes, f"end, {name}", points[:, -1], (0, -35)).set(ha="center")
     largest = max(apart(ours, all_["torch_optim"]) for *_, all_ in runs for ours in all_.values())
     words = f"at most {largest:.0e} apart" if largest else "the same in every trainer"
     axes.set_title(f"Paths over the MAE from two starts: {words}")
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
-    axes.legend(handles.values(), handles, loc="upper left", framealpha=1)
+    axes.legend(handles.values(), handles, loc="upper left")
     return figure
 
 

@@ -63,8 +63,8 @@ def _reflected(operation):
 
 def _sum_to(gradient, shape):
     """Undo broadcasting: sum over the axes, from the right, along which `shape` was repeated."""
-    if shape == ():
-        return gradient.sum()
+    if gradient.shape == shape:
+        return gradient
     repeated = tuple(i for i in range(-gradient.ndim, 0) if -i > len(shape) or shape[i] == 1)
     return gradient.sum(axis=repeated).reshape(shape)
 
@@ -74,17 +74,6 @@ def _refuse(message):
 
     def method(self, *args, **kwargs):
         raise TypeError(message)
-
-    return method
-
-
-def _converter(number):
-    """Return a method that makes a Python number, and warns where that loses a gradient."""
-
-    def method(self):
-        if self.requires_grad:
-            warn(f"a Python number has no gradient: {INSTEAD}", stacklevel=2)
-        return number(self.item())
 
     return method
 
@@ -137,8 +126,6 @@ class Tensor:
     def requires_grad(self, value):
         if value and self.dtype.kind != "f":
             raise RuntimeError(f"only tensors of floats can require gradients, not {self.dtype}")
-        if self._inputs != [] and not value:
-            raise RuntimeError("an operation's result keeps requires_grad: use Tensor(x.data)")
         self._requires_grad = value
 
     def backward(self, gradient=None):
@@ -165,9 +152,7 @@ class Tensor:
             if tensor._inputs is None:
                 raise RuntimeError("backward a second time: run the forward pass again before it")
             for source, vjp in tensor._inputs:
-                share, shape = vjp(gradient), source.data.shape
-                if share.shape != shape:
-                    share = _sum_to(share, shape)
+                share = _sum_to(vjp(gradient), source.shape)
                 if source not in gradients:
                     heappush(waiting, (-source._age, source))
                 gradients[source] = gradients[source] + share if source in gradients else share
@@ -246,10 +231,8 @@ class Tensor:
         return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape))))
 
     def mean(self, axis=None, keepdims=False):
-        y = self.data.sum(axis=axis, keepdims=True)
-        n = y.dtype.type(self.data.size // max(1, y.size))
-        value = (y if keepdims else y.squeeze(axis)) / n
-        return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape) / n)))
+        total = self.sum(axis, keepdims)
+        return total / (self.data.size // max(1, total.data.size))
 
     def max(self, axis=None, keepdims=False):
         y = self.data.max(axis=axis, keepdims=True)
@@ -280,7 +263,10 @@ class Tensor:
         """Return the only element as a Python number."""
         return self.data.item()
 
-    __float__, __int__, __complex__ = map(_converter, (float, int, complex))
+    def __float__(self):
+        if self.requires_grad:
+            warn(f"a Python number has no gradient: {INSTEAD}", stacklevel=2)
+        return float(self.item())
 
     def __len__(self):
         return len(self.data)

@@ -25,7 +25,7 @@ from numbers import Real
 
 import numpy as np
 
-from manual_grad.trajectory import require
+from manual_grad.trajectory import require, require_floats
 
 
 class SGD:
@@ -56,7 +56,6 @@ class SGD:
     ):
         self.params = check_params(params)
         check_options(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-        check_options(nesterov=nesterov)
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError("nesterov needs a momentum above 0 and a dampening of 0")
         self.lr, self.weight_decay = lr, weight_decay
@@ -104,8 +103,8 @@ class RMSprop:
         self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
     ):
         self.params = check_params(params)
-        check_options(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
-        check_options(momentum=momentum, centered=centered)
+        check_options(lr=lr, eps=eps, weight_decay=weight_decay, momentum=momentum)
+        check_options(limit=1, alpha=alpha)
         self.lr, self.alpha, self.eps = lr, alpha, eps
         self.weight_decay, self.momentum, self.centered = weight_decay, momentum, centered
         self.v, self.a, self.b = ([np.zeros_like(p) for p in self.params] for _ in range(3))
@@ -146,7 +145,7 @@ class Adam:
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise TypeError(f"betas must be two numbers, as in (0.9, 0.999), not {betas!r}")
         check_options(lr=lr, eps=eps, weight_decay=weight_decay)
-        check_options(**{"betas[0]": betas[0], "betas[1]": betas[1]})
+        check_options(limit=1, **{"betas[0]": betas[0], "betas[1]": betas[1]})
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.t = 0
         self.m, self.v = ([np.zeros_like(p) for p in self.params] for _ in range(2))
@@ -184,11 +183,9 @@ class AdamW(Adam):
 
 def check_params(params):
     """Return the parameters as a list; raise unless each can be trained, apart from the others."""
-    params = as_list("params", params, (np.ndarray, np.memmap))
+    params = as_list("params", params)
     require(params, "params is empty: give at least one array to optimize", ValueError)
     for i, param in enumerate(params):
-        floats = param.dtype in (np.float32, np.float64)
-        require(floats, f"params[{i}] must hold float32 or float64, not {param.dtype}")
         require(param.flags.writeable, f"params[{i}] is read-only: give a copy", ValueError)
     for (i, a), (j, b) in combinations(enumerate(params), 2):
         # Exact but for views with many odd strides, some of which are refused without need.
@@ -200,7 +197,7 @@ def check_params(params):
 
 def check_grads(grads, params):
     """Return the gradients as a list; raise unless each has its parameter's shape and dtype."""
-    grads = as_list("grads", grads, (np.ndarray, np.memmap, np.float32, np.float64))
+    grads = as_list("grads", grads)
     each = f"{len(grads)} grads for {len(params)} params: each needs one"
     require(len(grads) == len(params), each, ValueError)
     for i, (grad, param) in enumerate(zip(grads, params)):
@@ -209,28 +206,20 @@ def check_grads(grads, params):
     return grads
 
 
-def as_list(name, arrays, kinds):
-    """Return the arrays as a list; raise TypeError unless each is of one of the kinds.
-
-    Masked arrays and matrices are none of them, because they multiply by rules of their own.
-    """
+def as_list(name, arrays):
+    """Return the arrays as a list; raise TypeError for what is no list of arrays of floats."""
     several = isinstance(arrays, Iterable) and not isinstance(arrays, np.ndarray)
     require(several, f"{name} must be a list of arrays, not {type(arrays).__name__}")
     arrays = list(arrays)
     for i, array in enumerate(arrays):
-        plain = f"{name}[{i}] must be a plain array, not {type(array).__name__}"
-        require(type(array) in kinds, plain)
+        require_floats(f"{name}[{i}]", array)
     return arrays
 
 
-def check_options(**options):
-    """Raise TypeError for a value of another type, ValueError for a number out of its range."""
+def check_options(limit=inf, **options):
+    """Raise TypeError unless each is a number, ValueError unless it is 0 or more, below limit."""
     for name, value in options.items():
-        if name in ("nesterov", "centered"):
-            require(isinstance(value, bool), f"{name} must be True or False, not {value!r}")
-            continue
         number = isinstance(value, Real) and not isinstance(value, bool)
         require(number, f"{name} must be a number, not {value!r} of {type(value).__name__}")
-        limit = 1 if name in ("alpha", "betas[0]", "betas[1]") else inf
         wanted = f"{name} must be 0 or more and below {limit}, not {value}"
         require(0 <= value < limit, wanted, ValueError)

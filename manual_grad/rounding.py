@@ -38,23 +38,17 @@ class Fault(NamedTuple):
     ratio: float
 
     def __str__(self):
-        ratio = "ratio of the steps" if self.column in ("weight", "bias") else "ratio"
+        of_steps = " of the steps" if self.column in ("weight", "bias") else ""
         number = f"epoch {self.epoch}, {self.column} is {self.recorded:.9g}"
-        return f"{number}, should be {self.right:.9g}, {ratio} {self.ratio:.7g}"
+        return f"{number}, should be {self.right:.9g}, ratio{of_steps} {self.ratio:z.7g}"
 
 
 def before_each_step(run, trajectory):
     """Return {"weight": ..., "bias": ...} before the step of each epoch: float64, (epochs,)."""
-    starts = {"weight": run.weight, "bias": run.bias}
     return {
-        name: np.array([start, *getattr(trajectory, name)][:-1], np.float64)
-        for name, start in starts.items()
+        name: np.array([getattr(run, name), *getattr(trajectory, name)][:-1], np.float64)
+        for name in ("weight", "bias")
     }
-
-
-def roundings(k):
-    """Return the largest change by k roundings, one after the other, as a share of a number."""
-    return k * U / (1 - k * U)
 
 
 def in_float64(run, trajectory):
@@ -66,9 +60,9 @@ def in_float64(run, trajectory):
     weight, bias = (theta[:, None] for theta in before_each_step(run, trajectory).values())
     y_pred = weight * X + bias
     residual = y_pred - y
-    # Product, sum and difference are each rounded, in proportion to their own size. A later
-    # rounding also scales the earlier errors, so that the factor is a little more than U.
-    error = roundings(3) / 3 * (np.abs(weight * X) + np.abs(y_pred) + np.abs(residual))
+    # The product, the sum and the difference are each rounded by U of their own size. The next two
+    # roundings enlarge such an error by (1 + U)^2 at most, which is less than 1 / (1 - 3 U).
+    error = U / (1 - 3 * U) * (np.abs(weight * X) + np.abs(y_pred) + np.abs(residual))
     if run.loss == "mae":
         losses, losses_error = np.abs(residual), error
         sign_known = np.abs(residual) > error  # elsewhere float32 may take any slope from -1 to 1
@@ -78,17 +72,19 @@ def in_float64(run, trajectory):
         slope, slope_error = 2 * residual, 2 * error
     else:
         raise ValueError(f"the loss of the run must be 'mae' or 'mse', not {run.loss!r}")
-    terms = {
-        "loss": (losses, losses_error),
-        "weight_grad": (slope * X, slope_error * np.abs(X)),
-        "bias_grad": (slope, slope_error),
-    }
-    # A mean has n - 1 additions, in any order. Up to 3 more roundings make its term, the division
-    # by n among them: 2 / n, times r, times x. The last one stands for float64's own, far smaller.
-    k = len(X) - 1 + 3 + 1
+    # Each term of a mean is rounded up to 3 times more: 2 / n, times r, times x. The mean has n - 1
+    # additions, in any order. The last rounding stands for all of float64's own, far smaller ones.
+    k = 3 + len(X) - 1 + 1
+    k_roundings = k * U / (1 - k * U)  # of one number, one after the other, as a share of it
+
+    def mean_and_bound(terms, terms_error):
+        bound = terms_error + k_roundings * (np.abs(terms) + terms_error)
+        return terms.mean(axis=1), bound.mean(axis=1)
+
     return {
-        name: (term.mean(axis=1), (error + roundings(k) * (np.abs(term) + error)).mean(axis=1))
-        for name, (term, error) in terms.items()
+        "loss": mean_and_bound(losses, losses_error),
+        "weight_grad": mean_and_bound(slope * X, slope_error * np.abs(X)),
+        "bias_grad": mean_and_bound(slope, slope_error),
     }
 
 
@@ -112,19 +108,20 @@ def first_fault(run, trajectory):
     Within an epoch the loss is looked at first, then the gradients, then the parameters: a step is
     computed from the recorded gradient, right or not.
     """
-    before, right = before_each_step(run, trajectory), in_float64(run, trajectory)
-    faults = []
+    losses_and_gradients = in_float64(run, trajectory)
+    before, faults = before_each_step(run, trajectory), []
     for name, recorded in trajectory._asdict().items():
-        start = before.get(name, np.zeros(len(recorded)))
         if name in before:
+            start = before[name]
             ways = steps(start, getattr(trajectory, f"{name}_grad"), run.lr)
-            wrong, should_be = (recorded != ways).all(axis=0), ways[0]
+            right, explained = ways[0], (recorded == ways).any(axis=0)
         else:
-            should_be, bound = right[name]
-            wrong = ~(np.abs(recorded - should_be) <= bound)  # nan is wrong too
-        if wrong.any():
-            at = int(wrong.argmax())
-            step, right_step = recorded[at] - start[at], should_be[at] - start[at]
-            ratio = float(step / right_step) + 0.0 if right_step else inf  # and never -0.0
-            faults.append(Fault(at, name, float(recorded[at]), float(should_be[at]), ratio))
+            start = np.zeros(len(recorded))
+            right, bound = losses_and_gradients[name]
+            explained = np.abs(recorded - right) <= bound  # nan isn't
+        if not explained.all():
+            epoch = int(explained.argmin())
+            size, right_size = (numbers[epoch] - start[epoch] for numbers in (recorded, right))
+            ratio = size / right_size if right_size else inf
+            faults.append(Fault(epoch, name, recorded[epoch], right[epoch], ratio))
     return min(faults, key=lambda fault: fault.epoch, default=None)

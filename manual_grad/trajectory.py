@@ -7,6 +7,8 @@ import numpy as np
 
 from manual_grad.losses import LOSSES
 
+FLOATS = np.float32, np.float64
+
 
 class Trajectory(NamedTuple):
     """One training run: five NumPy arrays of shape (epochs,), in the dtype of the data.
@@ -62,13 +64,7 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
     """
     arrays = {"X": as_array(X), "y": as_array(y)}
     for name, values in arrays.items():
-        kind = type(values).__name__
-        require(isinstance(values, np.ndarray), f"{name} must be an array or a tensor, not {kind}")
-        plain = f"drop the rows that it masks, if any, and pass np.asarray({name})"
-        known = type(values) in (np.ndarray, np.memmap)
-        require(known, f"{name} must be a plain array, not {kind}: {plain}")
-        floats = values.dtype.newbyteorder("=") in (np.float32, np.float64)
-        require(floats, f"{name} must hold float32 or float64, not {values.dtype}")
+        require_floats(name, values)
         column = values.ndim == 2 and values.shape[1] == 1 and len(values) > 0
         wanted = f"{name} must have shape (n, 1) with n of 1 or more, not {values.shape}"
         require(column, wanted, ValueError)
@@ -105,17 +101,24 @@ def require(condition, message, error=TypeError):
         raise error(message)
 
 
+def require_floats(name, values):
+    """Raise TypeError unless the values are an array of float32 or float64.
+
+    Masked arrays and matrices are refused, because they compute by rules of their own.
+    """
+    found, plain = type(values).__name__, type(values) in (np.ndarray, np.memmap, *FLOATS)
+    if plain:
+        found = f"{found} of {values.dtype}"
+    floats = plain and values.dtype.type in FLOATS
+    require(floats, f"{name} must be a plain array of float32 or float64, not {found}")
+
+
 def as_array(values):
     """Return a tensor as a NumPy array, copied from a GPU if need be. Return all else as it is.
 
-    Raises TypeError for tensors that NumPy has no array for: sparse, masked, bfloat16 and others.
+    torch raises TypeError for tensors that NumPy has no array for, such as those of bfloat16.
     """
-    if isinstance(values, type) or not hasattr(values, "numpy"):
-        return values
-    try:
-        return values.numpy(force=True)
-    except (TypeError, RuntimeError) as error:
-        raise TypeError(f"X and y must be dense, of float32 or float64: {error}") from error
+    return values.numpy(force=True) if hasattr(values, "numpy") else values
 
 
 def as_arrays(X, y):

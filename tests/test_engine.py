@@ -59,9 +59,8 @@ def check(function, *arrays):
             assert ((abs(x - t) <= tolerance) | np.isnan(x) & np.isnan(t)).all(), f"{x} is not {t}"
 
 
-@pytest.mark.parametrize("factor", [-1, 2, 1.0001])
-def test_the_check_sees_a_wrong_gradient(factor, monkeypatch):
-    monkeypatch.setattr(Tensor, "exp", engine._unary(np.exp, lambda x, y: factor * y))
+def test_the_check_sees_a_wrong_gradient(monkeypatch):
+    monkeypatch.setattr(Tensor, "exp", engine._unary(np.exp, lambda x, y: 1.0001 * y))
     with pytest.raises(AssertionError):
         check(UNARY["exp"], values((4, 3)))
 
@@ -95,10 +94,7 @@ def test_reductions_reshape_and_transpose():
             check(partial(reduced, name=name), values(shape))
     check(partial(reduced, name="mean", axis=1), np.ones((0, 3)))
     check(lambda x: x.reshape(3, 4) * x.T, values((4, 3)))
-    check(lambda x: (y := (x - x.max()).exp()) / y.sum(1).reshape((4, 1)), values((4, 3)))
-
-
-def test_tied_maxima_share_the_gradient_evenly_as_in_torch_amax():
+    check(lambda x: x.reshape((2, 6)), values((4, 3)))
     ties = np.array([[2.0, 5.0, 5.0], [5.0, 1.0, 5.0], [0.0, -0.0, 0.0]])
     for axis in (0, 1, (0, 1)):
         check(partial(reduced, name="max", axis=axis), ties)
@@ -106,11 +102,7 @@ def test_tied_maxima_share_the_gradient_evenly_as_in_torch_amax():
 
 def test_indexing_gives_each_use_of_an_element_its_gradient():
     mask = values((4, 3)) > 0
-    for index in (
-        0, -1, (2, 1), slice(1, 3), slice(None, None, 2), (slice(None), 1), (..., None, 0), None,
-        [3, 0, 3, 3], (np.array([0, 1, 0]), np.array([2, 2, 2])), (slice(1, 4), [0, 0]), mask,
-        mask[:, 0], np.array([[1, 1], [2, 1]]), [],
-    ):  # fmt: skip
+    for index in (-1, (2, 1), slice(None, None, 2), (..., None, 0), [3, 0, 3, 3], [], mask):
         check(lambda x, index=index: x[index], values((4, 3)))
     check(lambda x: sum(row * row for row in x), values((4, 3)))
 
@@ -141,34 +133,26 @@ STEPS = [operator.add, operator.sub, operator.matmul, lambda a, b: a * b.tanh()]
 STEPS += [lambda a, b: a / (1 + b * b), lambda a, b: (1.5 + a.tanh()) ** b.tanh()]
 STEPS += [lambda a, b, f=UNARY[name]: f(a.tanh() + 0.3) for name in list(UNARY)[:-1]]
 STEPS += [lambda a, b: a.reshape(-1), lambda a, b: a[..., None], lambda a, b: a[[-1, 0, 0]]]
+STEPS += [lambda a, b: a.mean(), lambda a, b: reduced(a, "sum", axis=(0, -1), keepdims=True)]
 
 
 def random_expression(seed, *leaves):
     """Return what some random steps make of the leaves, the last of which is a constant."""
     rng = np.random.default_rng(seed)
     results = [*leaves[:-1], leaves[0] * leaves[-1]]
-    for _ in range(rng.integers(2, 9)):
+    for step in rng.integers(len(STEPS), size=rng.integers(2, 9)):
         a, b = (results[i] for i in rng.integers(len(results), size=2))
-        step = rng.integers(len(STEPS) + 3)
-        axis = tuple(np.flatnonzero(rng.random(len(a.shape)) < 0.5).tolist())
-        words = dict(axis=axis, keepdims=rng.random() < 0.7) if axis else {}
         try:
-            if step < len(STEPS):
-                results.append(STEPS[step](a, b))
-            elif step == len(STEPS):
-                results.append(reduced(leaves[0], "max"))
-            else:
-                results.append(reduced(a, "mean" if step == len(STEPS) + 1 else "sum", **words))
+            results.append(STEPS[step](a, b))
         except (ValueError, RuntimeError, IndexError):
             continue  # the shapes don't fit; torch must find that, too, to come to the same result
     return results[-1]
 
 
-@pytest.mark.slow
 @np.errstate(divide="ignore", invalid="ignore")  # the mean of nothing is nan
-def test_2000_random_expressions_of_all_ranks_and_dtypes():
+def test_random_expressions_of_all_ranks_and_dtypes():
     """Ranks 0 to 4, axes of length 0 to 3, float32 or float64 with a constant of int8 or bool."""
-    for seed in range(2000):
+    for seed in range(400):
         rng = np.random.default_rng(seed)
         shape = rng.choice([0, 1, 2, 3], p=[0.05, 0.15, 0.4, 0.4], size=rng.integers(5))
         leaves = []
@@ -214,20 +198,15 @@ def test_only_leaves_keep_a_gradient_which_accumulates():
 
 def test_a_second_backward_through_a_graph_raises_as_in_torch():
     """A loss computed once, before the loop, would give the first gradient in every epoch."""
-    for x in (Tensor(2.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)):
-        square = x * x
-        x.data -= 1  # unnoticed by both: the gradient becomes 2, while that of 2^2 is 4
-        loss = square * 3
-        loss.backward()
-        for again in (loss, square, square * x):
-            with pytest.raises(RuntimeError, match="backward .*a second time"):
-                again.backward()
-        assert float(x.grad) == 3 * 2
-    freed, leaf = Tensor(1.0, requires_grad=True) * 2, Tensor(1.0, requires_grad=True)
-    freed.backward()
-    with pytest.raises(RuntimeError, match="run the forward pass again"):
-        (freed * leaf).backward()
-    assert leaf.grad is None
+    x, leaf = Tensor(2.0, requires_grad=True), Tensor(1.0, requires_grad=True)
+    square = x * x
+    x.data -= 1  # unnoticed, as in torch: the gradient of the loss becomes 6, not 12
+    loss = square * 3
+    loss.backward()
+    for again in (loss, square, square * leaf):
+        with pytest.raises(RuntimeError, match="run the forward pass again"):
+            again.backward()
+    assert (x.grad, leaf.grad) == (6, None)
 
 
 def test_each_operation_keeps_the_dtype():
@@ -262,17 +241,16 @@ def test_numbers_and_arrays_stand_on_either_side():
 def test_what_python_asks_of_a_number_and_of_a_sequence():
     assert Tensor(array := np.array([True, False])).data is array
     x = abs(Tensor([[-1.5]]))
-    assert (x.item(), float(x), int(x), f"{x:.3f}") == (1.5, 1.5, 1, "1.500")
-    assert (x.shape, len(x)) == ((1, 1), 1)
+    assert (x.item(), float(x), f"{x:.3f}", x.shape, len(x)) == (1.5, 1.5, "1.500", (1, 1), 1)
     assert repr(x) == f"{x}" == "Tensor(array([[1.5]]), requires_grad=False)"
-    assert [float(number) for number in Tensor([3.0, 4.0])] == [3, 4]
+    assert [float(number) for number in Tensor([3, 4])] == [3, 4]
     assert len({x, x, Tensor([[1.5]])}) == 2
 
 
 def test_a_python_number_warns_that_it_has_no_gradient_unless_item_asks_for_it():
     x, array = Tensor(2.0, requires_grad=True), np.zeros(2)
-    for number in (float, int, complex, math.exp, partial(array.__setitem__, 0), array[1:].fill):
-        with pytest.warns(UserWarning, match=r"x\.exp\(\) .* x\.data or x\.item\(\)") as caught:
+    for number in (float, math.exp, partial(array.__setitem__, 0), array[1:].fill):
+        with pytest.warns(UserWarning, match=r"x\.exp\(\) .* x\.item\(\)") as caught:
             number(x)
         assert [warning.filename for warning in caught] == [__file__]
     with warnings.catch_warnings(action="error"):
@@ -283,35 +261,31 @@ def test_a_leaf_can_be_copied_and_gets_new_data():
     leaf = Tensor(np.ones(2, np.float32), requires_grad=True)
     leaf.sum().backward()
     for other in (copy.deepcopy(leaf), pickle.loads(pickle.dumps(leaf))):
-        assert (other.requires_grad, other.grad.tolist()) == (True, [1, 1])
         (other * leaf).sum().backward()
         assert (other.grad.tolist(), other.dtype) == ([2, 2], np.float32)
         other.data = other.data - 1
         assert (other.data.tolist(), leaf.data.tolist()) == ([0, 0], [1, 1])
     scalar = Tensor(1.0)
     scalar.data = scalar.data / 4  # a NumPy number
-    assert (type(scalar.data), scalar.data) == (np.ndarray, 0.25)
+    assert type(scalar.data) is np.ndarray
     scalar.requires_grad = True
-    (scalar * 2).backward()
-    assert scalar.grad == 2
+    (scalar * scalar).backward()
+    assert scalar.grad == 0.5
 
 
 X = Tensor(np.ones((2, 3)), requires_grad=True)
-NUMPYS = [lambda: np.dot(X, X), lambda: np.exp(X), lambda: np.minimum(X, 1.0), lambda: X[X]]
-NUMPYS += [lambda: np.add.reduce(X), lambda: np.array([X, X]), lambda: Tensor(X)]
+NUMPYS = [lambda: np.dot(X, X), lambda: np.minimum(X, 1.0), lambda: np.array([X, X])]
 COMPARISONS = [getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")]
-BAD_PRODUCTS = [(X, 2.0), (2.0, X), (Tensor(2.0), np.ones(2)), (np.ones(2), Tensor(2.0))]
 
 
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
         *((f, TypeError, "NumPy would lose a Tensor's gradient: use the") for f in NUMPYS),
-        (lambda: bool(X), TypeError, "neither true nor false"),
         *((lambda f=f: f(X, 1.0), TypeError, r"use a\.data < b\.data") for f in COMPARISONS),
+        (lambda: bool(X), TypeError, "neither true nor false"),
         (lambda: list(Tensor(1.0)), TypeError, "unsized"),
         (lambda: X + None, TypeError, "float32 or float64, not NoneType of object"),
-        (lambda: Tensor([1j]), TypeError, "a plain array of .* not list of complex128"),
         (lambda: X * np.float16(1), TypeError, "not float16 of float16"),
         (lambda: np.ma.masked_array([1.0]) * X, TypeError, "not MaskedArray of float64"),
         (lambda: Tensor(np.ones((1, 1)).view(np.matrix)), TypeError, "not matrix of float64"),
@@ -320,13 +294,11 @@ BAD_PRODUCTS = [(X, 2.0), (2.0, X), (Tensor(2.0), np.ones(2)), (np.ones(2), Tens
         (lambda: Tensor(np.ones(2)).sum().backward(), RuntimeError, "does not require a gradient"),
         (lambda: Tensor([1, 2], requires_grad=True), RuntimeError, "only tensors of floats"),
         (lambda: setattr(Tensor(1), "requires_grad", True), RuntimeError, "only tensors of floats"),
-        (lambda: setattr(X * 2, "requires_grad", False), RuntimeError, r"use Tensor\(x.data\)"),
         (lambda: setattr(X, "data", np.ones(2)), RuntimeError, r"data must .* not shape \(2,\)"),
         (lambda: setattr(X, "data", X.data.astype("f4")), RuntimeError, r"\(2, 3\) of float32"),
         (lambda: copy.deepcopy(X * 2), RuntimeError, "only leaves can be copied"),
-        *((lambda a=a, b=b: a @ b, ValueError, "matmul") for a, b in BAD_PRODUCTS),
-        (lambda: X.item(), ValueError, "size 1"),
-        (lambda: X[2], IndexError, "out of bounds"),
+        (lambda: X @ 2.0, ValueError, "matmul"),
+        (lambda: np.ones(2) @ Tensor(2.0), ValueError, "matmul"),
         (lambda: setattr(X, "requires_gard", True), AttributeError, "requires_gard"),
     ],
 )

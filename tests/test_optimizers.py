@@ -13,8 +13,9 @@ from manual_grad import optimizers
 # ten numbers by 2^-53. The averages and the momentum keep each rounding for up to 1000 steps.
 STEPS = 1000 * 1000 * 2.0**-53
 
-TWICE = "share memory, which each step would change twice: give it once"
 EACH = pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
+NUMBERS = dict.fromkeys(["lr", "momentum", "dampening", "weight_decay", "eps"], np.inf)
+NUMBERS["alpha"] = 1
 OF_ADAM = dict(betas=[(0.9, 0.999), (0.0, 0.5)], eps=[1e-8, 0.1], weight_decay=[0, 0.1])
 OPTIONS = {
     "SGD": dict(momentum=[0, 0.9], dampening=[0.3, 0], weight_decay=[0, 0.1])
@@ -25,10 +26,13 @@ OPTIONS = {
     "Adam": OF_ADAM,
     "AdamW": OF_ADAM,
 }
+CHANGES = {name: options | dict(lr=[0.05, 0.01]) for name, options in OPTIONS.items()}
+del CHANGES["RMSprop"]["momentum"], CHANGES["RMSprop"]["centered"]  # torch can't change from 0
 
 
 @EACH
-def test_all_combinations_of_options_stay_with_torch_optim_and_the_last_for_1000_steps(name):
+def test_every_step_is_torch_optims_with_all_options_also_after_they_have_changed(name):
+    """Each combination of options takes 6 steps, the last one 300; then come 6 with others."""
     cases = [dict(zip(OPTIONS[name], case)) for case in itertools.product(*OPTIONS[name].values())]
     for options in cases:
         if options.get("nesterov") and (options["dampening"] or not options["momentum"]):
@@ -39,7 +43,12 @@ def test_all_combinations_of_options_stay_with_torch_optim_and_the_last_for_1000
         optimizer = getattr(optimizers, name)(iter(ours), lr=0.05, **options)
         reference = getattr(torch.optim, name)(theirs, lr=0.05, **options)
         by_hand, by_torch = [], []
-        for _ in range(1000 if options == cases[-1] else 12):
+        unchanged = 300 if options == cases[-1] else 6
+        for step in range(unchanged + 6):
+            if step >= unchanged:
+                changed = {key: choice[rng.integers(2)] for key, choice in CHANGES[name].items()}
+                vars(optimizer).update(changed)
+                reference.param_groups[0].update(changed)
             grads = [rng.normal(size=param.shape) for param in ours]
             for param, grad in zip(theirs, grads):
                 param.grad = torch.tensor(grad)
@@ -83,26 +92,6 @@ def test_float32_stays_float32_also_where_the_gradient_is_the_parameter_itself(n
     np.testing.assert_allclose(ours, exact, rtol=30 * 2.0**-24)
 
 
-@EACH
-def test_options_changed_between_steps_do_what_torchs_do(name):
-    """SGD starts without a momentum; RMSprop with one, because in torch it can't come in later."""
-    theirs = torch.tensor(ours := np.array([1.0, -2.0, 3.0]), requires_grad=True)
-    choices = OPTIONS[name] | dict(lr=[0.05, 0.01])
-    options = {key: choice[0 if name == "SGD" else -1] for key, choice in choices.items()}
-    optimizer = getattr(optimizers, name)([ours], **options)
-    reference = getattr(torch.optim, name)([theirs], **options)
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        grad = rng.normal(size=3)
-        theirs.grad = torch.tensor(grad)
-        optimizer.step([grad])
-        reference.step()
-        np.testing.assert_allclose(ours, theirs.detach(), rtol=0, atol=STEPS, err_msg=str(options))
-        options = {key: choice[rng.integers(2)] for key, choice in choices.items()}
-        vars(optimizer).update(options)
-        reference.param_groups[0].update(options)
-
-
 @pytest.mark.parametrize(("dtype", "count"), [("float32", 0), ("float64", 7)])
 def test_centered_rmsprop_becomes_nan_as_its_docstring_says(dtype, count):
     params, grads = np.zeros(40, dtype), (np.arange(1, 41) / 40).astype(dtype)
@@ -114,75 +103,58 @@ def test_centered_rmsprop_becomes_nan_as_its_docstring_says(dtype, count):
     assert np.isnan(params).sum() == count
 
 
-def refused(error, message, function, *arguments, **options):
-    with pytest.raises(error) as raised:
-        function(*arguments, **options)
-    assert str(raised.value) == message
-
-
 @EACH
 def test_each_bad_argument_is_named(name):
-    make, good, one = getattr(optimizers, name), [np.ones(2)], np.ones(6)
-    table = np.ones((2, 3))
+    make, good, one, table = getattr(optimizers, name), [np.ones(2)], np.ones(6), np.ones((2, 3))
     for error, message, params in (
         (TypeError, "params must be a list of arrays, not NoneType", None),
         (TypeError, "params must be a list of arrays, not ndarray", table),
-        (ValueError, "params is empty: give at least one array to optimize", []),
-        (TypeError, "params[0] must be a plain array, not list", [[1.0, 2.0]]),
-        (TypeError, "params[1] must be a plain array, not float64", [one, one.sum()]),
-        (TypeError, "params[0] must be a plain array, not MaskedArray", [np.ma.array(one)]),
-        (TypeError, "params[0] must hold float32 or float64, not int64", [one.astype("int64")]),
-        (TypeError, "params[0] must hold float32 or float64, not float16", [one.astype("f2")]),
-        (ValueError, "params[0] is read-only: give a copy", [np.broadcast_to(1.0, 2)]),
-        (ValueError, f"params[0] and params[1] {TWICE}", [one, one]),
-        (ValueError, f"params[0] and params[2] {TWICE}", [one[:4], table, one[3:]]),
-        (ValueError, f"params[1] and params[2] {TWICE}", [one[::2], one[1::2], one[3::3]]),
+        (ValueError, "params is empty", []),
+        (TypeError, r"params\[0\] must be a plain array of .*, not list", [[1.0, 2.0]]),
+        (TypeError, r"params\[1\] must .*, not MaskedArray", [one, np.ma.array(one)]),
+        (TypeError, r"params\[0\] must .* not ndarray of int64", [one.astype("int64")]),
+        (ValueError, r"params\[1\] is read-only", [one, one.sum()]),
+        (ValueError, r"params\[0\] and params\[2\] share memory", [one[:4], table, one[3:]]),
+        (ValueError, r"params\[1\] and params\[2\]", [one[::2], one[1::2], one[3::3]]),
     ):
-        refused(error, message, make, params)
+        with pytest.raises(error, match=message):
+            make(params)
     make([one[::2], one[1::2], *table, *np.ones((3, 2)).T])  # no two of these share an element
-    for option, one in list(inspect.signature(make).parameters.items())[1:]:
-        if option == "betas":
-            for bad in (0.9, (0.9,), (0.9, 0.9, 0.9), "ab", None):
-                message = f"betas must be two numbers, as in (0.9, 0.999), not {bad!r}"
-                refused(TypeError, message, make, good, betas=bad)
-            for bad in (1, -0.1, float("nan")):
-                message = f"must be 0 or more and below 1, not {bad}"
-                refused(ValueError, f"betas[0] {message}", make, good, betas=(bad, 0.9))
-                refused(ValueError, f"betas[1] {message}", make, good, betas=[0.9, bad])
-        elif isinstance(one.default, bool):
-            for bad in (1, "no", None):
-                message = f"{option} must be True or False, not {bad!r}"
-                refused(TypeError, message, make, good, **{option: bad})
-        else:
-            for bad in ("0.1", None, True):
-                message = f"{option} must be a number, not {bad!r} of {type(bad).__name__}"
-                refused(TypeError, message, make, good, **{option: bad})
-            limit = 1 if option == "alpha" else float("inf")
-            for bad in (-0.1, float("nan"), limit):
-                message = f"{option} must be 0 or more and below {limit}, not {bad}"
-                refused(ValueError, message, make, good, **{option: bad})
-            make(good, **{option: 0}), make(good, **{option: np.float32(0.5)})
-    for options in (dict(), dict(momentum=0.9, dampening=0.1)) if name == "SGD" else ():
-        message = "nesterov needs a momentum above 0 and a dampening of 0"
-        refused(ValueError, message, make, good, nesterov=True, **options)
+    for option in [name for name in inspect.signature(make).parameters if name in NUMBERS]:
+        limit = NUMBERS[option]
+        make(good, **{option: 0}), make(good, **{option: np.float32(0.5)})
+        for bad in ("0.1", None, True):
+            with pytest.raises(TypeError, match=f"{option} must be a number"):
+                make(good, **{option: bad})
+        for bad in (-0.1, np.nan, limit):
+            with pytest.raises(ValueError, match=f"{option} must be 0 or more and below {limit}"):
+                make(good, **{option: bad})
+    for bad in (0.9, (0.9,), "ab") if "Adam" in name else ():
+        with pytest.raises(TypeError, match="betas must be two numbers"):
+            make(good, betas=bad)
+    for i, bad in ((0, (1, 0.9)), (1, (0.9, -0.1))) if "Adam" in name else ():
+        with pytest.raises(ValueError, match=rf"betas\[{i}\] must be 0 or more and below 1"):
+            make(good, betas=bad)
+    for options in ({}, dict(momentum=0.9, dampening=0.1)) if name == "SGD" else ():
+        with pytest.raises(ValueError, match="nesterov needs a momentum above 0"):
+            make(good, nesterov=True, **options)
 
 
 @EACH
 def test_bad_gradients_are_named_before_anything_changes(name):
     params, fresh = ([np.ones((2, 1)), np.ones(())] for _ in range(2))
     optimizer, other = (getattr(optimizers, name)(arrays) for arrays in (params, fresh))
-    good, one, F4 = np.ones((2, 1)), np.float64(1), np.float32(1)
+    good, one = np.ones((2, 1)), np.float64(1)
     for error, message, grads in (
         (TypeError, "grads must be a list of arrays, not float", 1.0),
-        (ValueError, "1 grads for 2 params: each needs one", [good]),
-        (ValueError, "3 grads for 2 params: each needs one", [good] * 3),
-        (TypeError, "grads[1] must be a plain array, not list", [good, [1.0] * 3]),
-        (TypeError, "grads[0] must be a plain array, not matrix", [good.view(np.matrix), one]),
-        (ValueError, "grads[0] is ((), 'float64'), but params[0] ((2, 1), 'float64')", [one, one]),
-        (ValueError, "grads[1] is ((), 'float32'), but params[1] ((), 'float64')", [good, F4]),
+        (ValueError, "1 grads for 2 params", [good]),
+        (ValueError, "3 grads for 2 params", [good] * 3),
+        (TypeError, r"grads\[0\] must .* not matrix", [good.view(np.matrix), one]),
+        (ValueError, r"grads\[0\] is .* but params\[0\] \(\(2, 1\), 'float64'\)", [one, one]),
+        (ValueError, r"grads\[1\] is \(\(\), 'float32'\), but", [good, np.float32(1)]),
     ):
-        refused(error, message, optimizer.step, grads)
-        assert all((param == 1).all() for param in params)
-    for each in (optimizer, other):  # the averages and the count of steps are as they were, too
+        with pytest.raises(error, match=message):
+            optimizer.step(grads)
+    for each in (optimizer, other):  # the parameters, the averages and the steps are as they were
         each.step([good, one])
     np.testing.assert_array_equal(np.concatenate(params, None), np.concatenate(fresh, None))

@@ -1,7 +1,5 @@
 """The published runs are the tutorials': their data, starts, settings and printed losses."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from published_numbers import PUBLISHED
 
 from manual_grad.numpy_closed_form import START
-from manual_grad.published_runs import CUSTOM_START, LINEAR_START, published_runs
+from manual_grad.published_runs import published_runs
 
 RUNS = published_runs()
 # For each run: the file and the section that print it; slope, bias and step of its data.
@@ -23,15 +21,10 @@ WHERE = {
 }
 
 
-def published(name):
-    """Return what a tutorial prints of a run."""
-    tutorial, section, *_ = WHERE[name]
-    return PUBLISHED[tutorial][section]
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_by_torch_optim_has_the_published_losses(name, reference):
-    run, printed = RUNS[name], published(name)
+    run, (tutorial, section, *_) = RUNS[name], WHERE[name]
+    printed = PUBLISHED[tutorial][section]
     assert (run.lr, run.epochs) == (printed["lr"], printed["epochs"])
     first = 0 if run.loss == "mae" else 1  # the second tutorial counts from 1, after the weight
     for epoch, *row in printed["rows"]:
@@ -69,30 +62,3 @@ def test_the_starts_are_the_seeds_and_the_random_state_stays():
         assert (RUNS[name].weight, RUNS[name].bias) == of_section_3
     for name in ("section 6", "exercise"):
         assert (RUNS[name].weight, RUNS[name].bias) == of_section_6
-
-
-@pytest.mark.parametrize(
-    ("name", "start"), [("pipeline, nn.Linear", LINEAR_START), ("pipeline, custom", CUSTOM_START)]
-)
-def test_a_start_without_a_seed_follows_from_the_printed_losses(name, start):
-    """Under MSE, the loss of epoch k is a sum of two terms that shrink by constant factors.
-
-    With the Hessian H, the error e = theta - theta* becomes (I - lr H) e in each epoch, and the
-    loss is e^T H e / 2. Along an eigenvector of H with the eigenvalue h, e shrinks by 1 - lr h.
-    """
-    run, printed = RUNS[name], published(name)
-    assert (run.weight, run.bias) == (start["weight"], start["bias"])
-    A = np.array([[1.0, 1], [2, 1], [3, 1], [4, 1]])
-    h, vectors = np.linalg.eigh(2 / 4 * A.T @ A)
-    epochs = np.array([row[0] - 1 for row in printed["rows"]])
-    losses = np.array([float(row[2]) for row in printed["rows"]])
-    terms = (1 - run.lr * h) ** (2 * epochs[:, None]) * h / 2
-    system = terms / losses[:, None]
-    squares = np.linalg.lstsq(system, np.ones_like(losses), rcond=None)[0]
-    # Two unknown signs give four starts. What f(5) is before training tells which.
-    four = [
-        np.array([2.0, 0.0]) + vectors @ (np.sqrt(squares) * signs)
-        for signs in itertools.product((1, -1), repeat=2)
-    ]
-    [found] = [s for s in four if abs(s @ [5, 1] - float(printed["before f(5)"])) < 1e-3]
-    assert_allclose(found, [run.weight, run.bias], rtol=0, atol=2e-3)  # losses of 8 decimals

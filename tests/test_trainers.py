@@ -3,19 +3,20 @@
 import importlib
 import itertools
 import math
+import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from published_numbers import PUBLISHED
 
 from beyond import numpy_blocks
 from manual_grad import numpy_autograd, numpy_closed_form, tensor_updates, torch_optim
-from manual_grad.losses import LOSSES, mae
+from manual_grad.losses import LOSSES
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import Trajectory, as_trajectory
 
@@ -47,7 +48,7 @@ def test_each_trainer_by_hand_takes_torch_optims_path(name, trainer, reference):
 
 # --- random problems in float64: whole runs, other losses, outliers, kinks
 
-# A sum of 1000 terms has at most 1000 roundings of 1.1e-16 on either side, in each of 30 epochs.
+# A sum of 1000 terms has at most 1000 roundings of 1.1e-16 on either side, in each of 20 epochs.
 FLOAT64 = 1e-11
 
 
@@ -72,10 +73,10 @@ def random_problem(seed, loss):
 
 def check_random_problems(train, losses):
     """Assert that whole runs are torch.optim's."""
-    for loss, seed in itertools.product(losses, range(12)):
+    for loss, seed in itertools.product(losses, range(8)):
         problem = random_problem(seed, loss)
         ours, theirs = (
-            trainer(*problem, loss=loss, lr=0.05, epochs=30)
+            trainer(*problem, loss=loss, lr=0.05, epochs=20)
             for trainer in (train, torch_optim.train)
         )
         for a, b in zip(ours, theirs, strict=True):
@@ -89,38 +90,22 @@ def test_random_problems_train_as_with_torch_optim(trainer, loss):
 
 
 MISTAKES = """
-numpy_closed_form | numpy_closed_form | -= lr * weight_grad      | += lr * weight_grad
-numpy_closed_form | numpy_closed_form | (y_pred_grad * X).sum()  | y_pred_grad.sum()
-numpy_closed_form | losses            | np.sign(y_pred - y) / y.size | np.sign(y_pred - y)
-numpy_closed_form | losses            | return 2 * (y_pred - y) /    | return (y_pred - y) /
-numpy_closed_form | losses            | np.sign(y_pred - y)      | np.where(y_pred > y, 1.0, -1.0)
-numpy_autograd    | numpy_autograd    | weight.grad = bias.grad = None | pass
-numpy_autograd    | numpy_autograd    | lr * bias.grad           | lr * weight.grad
-tensor_updates    | tensor_updates    | weight.grad = bias.grad = None | pass
-tensor_updates    | tensor_updates    | weight -= lr *           | weight -= 2 * lr *
-torch_optim       | torch_optim       | optimizer.zero_grad()    | pass
+numpy_closed_form | -= lr * weight_grad            | += lr * weight_grad
+numpy_closed_form | (y_pred_grad * X).sum()        | y_pred_grad.sum()
+numpy_autograd    | weight.grad = bias.grad = None | pass
+tensor_updates    | weight -= lr *                 | weight -= 1.0001 * lr *
+torch_optim       | optimizer.zero_grad()          | pass
 """
 
 
-def planted(name, old, new, monkeypatch):
-    """Return a module of manual_grad with a mistake: `old` in its source replaced by `new`."""
+@pytest.mark.parametrize("mistake", MISTAKES.strip().splitlines())
+def test_a_planted_mistake_is_caught(mistake):
+    name, old, new = (part.strip() for part in mistake.split(" | "))
     source = Path(importlib.import_module(f"manual_grad.{name}").__file__).read_text("utf-8")
     assert old in source, "this mistake changes nothing"
-    module = types.ModuleType(f"manual_grad.{name}")
-    module.__package__ = "manual_grad"
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(source.replace(old, new), f"{name}.py", "exec"), module.__dict__)
-    return module
-
-
-@pytest.mark.parametrize("mistake", MISTAKES.strip().splitlines())
-def test_a_planted_mistake_is_caught(mistake, monkeypatch):
-    trainer, name, old, new = (part.strip() for part in mistake.split(" | "))
-    module = planted(name, old, new, monkeypatch)
-    if name != trainer:  # the trainer imports the module with the mistake
-        module = planted(trainer, "import", "import", monkeypatch)
+    exec(source.replace(old, new), module := {"__package__": "manual_grad", "__name__": name})
     with pytest.raises((AssertionError, FloatingPointError)):
-        check_random_problems(module.train, LOSSES)
+        check_random_problems(module["train"], LOSSES)
 
 
 # --- torch_optim too, against what shares no code with any trainer
@@ -155,22 +140,6 @@ def test_loss_and_gradients_are_those_on_paper(trainer, loss):
         assert_allclose(gradient, (ahead - behind) / (2 * h), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("trainer", EVERY_TRAINER)
-def test_mse_has_its_analytic_solution(trainer):
-    """theta_k = theta* + (I - lr H)^k (theta_0 - theta*), for all k at once, without a loop."""
-    X, y, *start = random_problem(3, "mse")
-    A = np.hstack([X, np.ones_like(X)])
-    optimum = np.linalg.lstsq(A, y, rcond=None)[0].ravel()
-    factors, vectors = np.linalg.eigh(np.eye(2) - 0.1 * 2 / len(X) * A.T @ A)
-    powers = factors[:, None] ** np.arange(1, 301)
-    path = optimum[:, None] + vectors @ (powers * (vectors.T @ (start - optimum))[:, None])
-    ours = EVERY_TRAINER[trainer](X, y, *start, loss="mse", lr=0.1, epochs=300)
-    assert_allclose([ours.weight, ours.bias], path, rtol=0, atol=1e-12)
-
-
-# --- two kinds of data that people bring
-
-
 def test_heights_need_a_tiny_rate_or_standardized_features():
     """x from 65 to 100: MSE diverges at lr = 0.01, says what helps, and that helps."""
     rng = np.random.default_rng(0)
@@ -182,16 +151,9 @@ def test_heights_need_a_tiny_rate_or_standardized_features():
         with pytest.raises(FloatingPointError, match=advice):
             train(X, y, 0.0, 0.0, loss="mse")
         standardized = (X - X.mean()) / X.std()
-        end = train(standardized, y, 0.0, 0.0, loss="mse", lr=0.1, epochs=200)
+        end = train(standardized, y, 0.0, 0.0, loss="mse", lr=0.4, epochs=30)
         assert_allclose(end.weight[-1] / X.std(), slope, rtol=1e-9)
         assert_allclose(end.bias[-1] - end.weight[-1] * X.mean() / X.std(), intercept, rtol=1e-9)
-
-
-def test_celsius_become_fahrenheit():
-    celsius = np.arange(-40, 101, 10.0).reshape(-1, 1)
-    for train in EVERY_TRAINER.values():
-        end = train(celsius / 100, 1.8 * celsius + 32, 0.0, 0.0, loss="mse", lr=0.5, epochs=300)
-        assert_allclose([end.weight[-1] / 100, end.bias[-1]], [1.8, 32], rtol=1e-9)
 
 
 # --- what a trainer takes and gives
@@ -201,20 +163,18 @@ def test_celsius_become_fahrenheit():
 def test_arrays_and_tensors_are_taken_and_left_alone(trainer):
     train = EVERY_TRAINER[trainer]
     X, y, *start = random_problem(3, "mae")
-    for dtype in (np.float32, np.float64):
-        expected = train(X.astype(dtype), y.astype(dtype), *start, epochs=3)
+    for dtype, other in ((np.float32, np.float64), (np.float64, np.float32)):
+        arrays = X.astype(dtype), y.astype(dtype).astype(other)
+        expected = train(arrays[0], arrays[1].astype(dtype), *start, epochs=3)
         kind = np.ndarray, np.dtype(dtype), (3,)
         assert {(type(column), column.dtype, column.shape) for column in expected} == {kind}
-        y_other = y.astype(np.float64 if dtype == np.float32 else np.float32)
-        mixed = train(X.astype(dtype), y_other, *start, epochs=3)  # the dtype of X counts
-        assert {column.dtype for column in mixed} == {np.dtype(dtype)}
-        assert_array_equal(mixed, train(X.astype(dtype), y_other.astype(dtype), *start, epochs=3))
+        assert_array_equal(train(*arrays, *start, epochs=3), expected)  # the dtype of X counts
         for requires_grad in (False, True):
-            tensors = [torch.tensor(v.astype(dtype), requires_grad=requires_grad) for v in (X, y)]
+            tensors = [torch.tensor(values, requires_grad=requires_grad) for values in arrays]
             assert_array_equal(train(*tensors, *start, epochs=3), expected)
-            for tensor, values in zip(tensors, (X, y)):
+            for tensor, values in zip(tensors, arrays):
                 assert tensor.grad is None
-                assert_array_equal(tensor.detach(), values.astype(dtype))
+                assert_array_equal(tensor.detach(), values)
     assert [column.shape for column in train(X, y, *start, epochs=0)] == [(0,)] * 5
     defaults = train(X, y, *start)
     assert_array_equal(defaults, train(X, y, *start, loss="mae", lr=0.01, epochs=100))
@@ -228,9 +188,7 @@ def in_a_file(values):
 
 LAYOUTS = {
     "backwards": lambda values: values[::-1],
-    "every second row": lambda values: values[::2],
     "one number for all": lambda values: np.broadcast_to(values[:1], values.shape),
-    "one of Fortran's columns": lambda values: np.asfortranarray(values.repeat(2, axis=1))[:, 1:],
     "the other byte order": lambda values: values.astype(values.dtype.newbyteorder()),
     "a file": in_a_file,
 }
@@ -253,17 +211,15 @@ def test_however_the_numbers_lie_in_memory_they_train_alike(layout, tmp_path, mo
 
 
 def test_another_loss_or_optimizer_trains_in_torchs_loop():
-    X, y, *start = random_problem(3, "mae")
-    huber = dict(loss_fn=torch.nn.HuberLoss(delta=0.1), optim=torch.optim.RMSprop, momentum=0.9)
-    ours = torch_optim.train(X, y, *start, epochs=5, **huber)
-    parameters = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in start]
-    optimizer = torch.optim.RMSprop(parameters, lr=0.01, momentum=0.9)
-    for epoch in range(5):
-        optimizer.zero_grad()
-        y_pred = parameters[0] * torch.tensor(X) + parameters[1]
-        huber["loss_fn"](y_pred, torch.tensor(y)).backward()
-        optimizer.step()
-        assert [ours.weight[epoch], ours.bias[epoch]] == [value.item() for value in parameters]
+    problem, mse = random_problem(3, "mae"), dict(loss_fn=torch.nn.MSELoss())
+    expected = torch_optim.train(*problem, loss="mse", lr=0.01, epochs=5)
+    assert_array_equal(torch_optim.train(*problem, lr=0.01, epochs=5, **mse), expected)
+
+    def half(params, lr, share):
+        return torch.optim.SGD(params, lr=share * lr)
+
+    at_double_rate = dict(lr=0.02, epochs=5, optim=half, share=0.5)
+    assert_array_equal(torch_optim.train(*problem, **at_double_rate, **mse), expected)
 
 
 def test_rates_that_change_are_taken_one_by_one():
@@ -278,39 +234,32 @@ COLUMN = np.ones((4, 1))
 SINGLE = COLUMN.astype(np.float32)
 LARGEST = float(np.finfo(np.float32).max)
 BEYOND = float(np.nextafter(LARGEST, np.inf))
-NAN, INF = np.nan, np.inf
 LABELS = COLUMN * [[0], [1], [0.5], [0]]
 REFUSED = [
-    (dict(loss="l1"), ValueError, "loss must be one of 'mae', 'mse', 'bce', not 'l1'"),
-    (dict(loss=["mae"]), ValueError, r"loss must be one of 'mae', 'mse', 'bce', not \['mae'\]"),
+    (dict(loss="l1"), ValueError, "'mae', 'mse', 'bce', not 'l1'"),
+    (dict(loss=["mae"]), ValueError, r"'bce', not \['mae'\]"),
     (dict(epochs=-1), ValueError, "epochs must be a whole number, 0 or more, not -1"),
-    (dict(epochs=1.5), ValueError, "epochs must be a whole number, 0 or more, not 1.5"),
+    (dict(epochs=1.5), ValueError, "not 1.5"),
     (dict(lr=-0.1), ValueError, "lr must be 0 or more, not -0.1"),
-    (dict(lr=NAN), ValueError, "lr must be a finite number of float64, not nan"),
-    (dict(lr="0.1"), TypeError, "lr must be a number, not of type str"),
-    (dict(weight=INF), ValueError, "weight must be a finite number of float64, not inf"),
+    (dict(lr=np.nan), ValueError, "lr must be a finite number of float64, not nan"),
     (dict(weight=torch.tensor(1.0)), TypeError, "weight must be a number, not of type Tensor"),
     (dict(bias=BEYOND, X=SINGLE), ValueError, "bias must be a finite number of float32"),
     (dict(bias=-BEYOND, X=SINGLE), ValueError, "bias must be a finite number of float32"),
-    (dict(X=COLUMN[:3]), ValueError, "X has 3 rows and y has 4: each sample needs one label"),
+    (dict(X=COLUMN[:3]), ValueError, "X has 3 rows and y has 4"),
     (dict(y=COLUMN.ravel()), ValueError, r"y must have shape \(n, 1\) .*, not \(4,\)"),
-    (dict(X=np.ones((4, 2))), ValueError, r"X must have shape \(n, 1\) .*, not \(4, 2\)"),
+    (dict(X=np.ones((4, 2))), ValueError, r"not \(4, 2\)"),
     (dict(X=COLUMN[:0], y=COLUMN[:0]), ValueError, r"with n of 1 or more, not \(0, 1\)"),
-    (dict(X=COLUMN.astype(int)), TypeError, "X must hold float32 or float64, not int64"),
-    (dict(X=COLUMN.astype(np.float16)), TypeError, "X must hold float32 or float64, not float16"),
-    (dict(y=torch.ones(4, 1).half()), TypeError, "y must hold float32 or float64, not float16"),
-    (dict(y=torch.ones(4, 1).bfloat16()), TypeError, "must be dense, of float32 .* BFloat16"),
-    (dict(y=COLUMN.astype(complex)), TypeError, "y must hold float32 or float64, not complex128"),
-    (dict(X=COLUMN * [[1], [NAN], [1], [1]]), ValueError, "X must be finite in float64"),
-    (dict(y=COLUMN * [[1], [-INF], [1], [1]]), ValueError, "y must be finite in float64"),
-    (dict(y=COLUMN * [[1], [INF], [1], [1]]), ValueError, "y must be finite in float64"),
+    (dict(X=COLUMN.astype(int)), TypeError, "X must .* float32 or float64, not ndarray of int64"),
+    (dict(y=torch.ones(4, 1).half()), TypeError, "y must .* not ndarray of float16"),
+    (dict(y=torch.ones(4, 1).bfloat16()), TypeError, "BFloat16"),
+    (dict(X=COLUMN * [[1], [np.nan], [1], [1]]), ValueError, "X must be finite in float64"),
+    (dict(y=COLUMN * -BEYOND, X=SINGLE), ValueError, "y must be finite in float32"),
     (dict(y=COLUMN * BEYOND, X=SINGLE), ValueError, "y must be finite in float32"),
     (dict(loss="bce", y=LABELS + 0.1), ValueError, r"in \[0, 1\] for bce, .* from 0.1 to 1.1"),
     (dict(loss="bce", y=LABELS - 0.1), ValueError, r"in \[0, 1\] for bce, .* from -0.1 to 0.9"),
-    (dict(X=COLUMN.tolist()), TypeError, "X must be an array or a tensor, not list"),
-    (dict(y=torch.Tensor), TypeError, "y must be an array or a tensor, not "),
-    (dict(X=np.ma.ones((4, 1))), TypeError, r"X must be a plain array, not MaskedArray: drop "),
-    (dict(y=COLUMN.view(np.matrix)), TypeError, r"y must be .*, not matrix: .*asarray\(y\)"),
+    (dict(X=COLUMN.tolist()), TypeError, "X must be a plain array .*, not list"),
+    (dict(X=np.ma.ones((4, 1))), TypeError, "X must be a plain array .*, not MaskedArray"),
+    (dict(y=COLUMN.view(np.matrix)), TypeError, "y must be a plain array .*, not matrix"),
 ]
 
 
@@ -334,7 +283,7 @@ def test_the_largest_numbers_and_a_rate_of_0_are_taken():
 @pytest.mark.parametrize("column", range(5))
 def test_one_number_that_is_not_finite_ends_a_run_and_is_named(column):
     rows = np.ones((4, 5))
-    rows[2:, column] = NAN
+    rows[2:, column] = np.nan
     name = Trajectory._fields[column]
     with pytest.raises(FloatingPointError, match=rf"finite in epoch 2 \(.*\b{name} nan.*\)"):
         as_trajectory(rows, np.float32)
@@ -374,16 +323,8 @@ def test_what_is_numpy_alone_loads_no_torch():
 
 
 def test_numpy_closed_form_prints_the_tutorials_rows(start, tmp_path):
-    run = RUNS["section 3"]
-    trained = run.train(torch_optim.train)
-    printed = start("manual_grad/numpy_closed_form.py", folder=tmp_path)
-    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("Epoch: ")]
-    assert [int(row[0].removeprefix("Epoch: ")) for row in rows] == list(range(0, 100, 10))
-    for epoch, (_, train_loss, test_loss) in zip(range(0, 100, 10), rows):
-        y_pred = trained.weight[epoch] * run.X_test.numpy() + trained.bias[epoch]
-        expected = trained.loss[epoch], mae(y_pred, run.y_test.numpy())
-        printed_losses = [float(text.split(": ")[1]) for text in (train_loss, test_loss)]
-        assert_allclose(printed_losses, expected, rtol=0, atol=TOLERANCE["mae"])
-    ends = f"weight: {trained.weight[-1]:.4f}", f"bias: {trained.bias[-1]:.4f}"
-    assert all(end in printed for end in ends)
-    assert "weight: 0.7, bias: 0.3" in printed
+    text = start("manual_grad/numpy_closed_form.py", folder=tmp_path)
+    printed = re.findall(r"Epoch: (\d+) \| MAE Train Loss: (\S+) \| MAE Test Loss: (\S+)", text)
+    rows = PUBLISHED["workflow_notebook"]["3_training"]["rows"]
+    assert_allclose(np.array(printed, float), np.array(rows, float), rtol=0, atol=TOLERANCE["mae"])
+    assert all(end in text for end in ("weight: 0.5784", "bias: 0.3513", "weight: 0.7, bias: 0.3"))
