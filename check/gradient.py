@@ -1,27 +1,24 @@
 """Is gradient(y_pred, y) the derivative of loss(y_pred, y)? It is held against differences.
 
-    python -m check.gradient mine.py     your own: exit status 0 if right, 1 if not
-    python -m check.gradient             our losses, right and with mistakes
+    python -m check.gradient mine.py
 
-Your file defines two functions. Both get NumPy arrays of shape (n, 1) in float64, the predictions
+Your file defines two functions, which get NumPy arrays of shape (n, 1) in float64: the predictions
 first and the labels second, whatever you call them. `loss(y_pred, y)` returns one number, computed
-in float64. `gradient(y_pred, y)` returns its derivative for each prediction, an array of that
-shape; a `gradient()` without parameters may use what `loss` has just stored. For predictions of
-another shape, call `check(loss, gradient, y_pred, y)` at points of your own.
+in float64, and `gradient(y_pred, y)` its derivative for each prediction, an array of that shape. A
+`gradient()` without parameters may use what `loss` has just stored. For predictions of another
+shape, call `check(loss, gradient, y_pred, y)` at points of your own.
 
 What your loss is made for is not guessed. A table has the answer for each kind of predictions with
 each kind of labels: RIGHT, WRONG, or - where there is no derivative to compare with, because the
-loss isn't finite, doesn't change with the predictions, or raises an error. Real labels are near to
-the predictions and far from them, of the same sign or within 0 to 1 where those are. A single WRONG
-makes the exit status 1, so if your loss is meant for one kind alone, choose that by --predictions
-and --labels. If all kinds are -, the exit status is 2.
+loss isn't finite, doesn't change with the predictions, or raises an error. A single WRONG makes the
+exit status 1, so if your loss is meant for one kind alone, choose that by --predictions and
+--labels. The exit status is 0 if all else is RIGHT, and 2 if all kinds are -.
 """
 
 import inspect
-import itertools
 import math
 import sys
-import textwrap
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,12 +30,10 @@ import numpy as np
 from check import reader
 from manual_grad import program
 from manual_grad.derivative import derivative
-from manual_grad.losses import LOSSES
 
 PREDICTIONS = {"any number": (-3, 3), "positive": (0.05, 3), "probabilities": (0.05, 0.95)}
 LABELS = {"real": "real", "01": "0 or 1", "signs": "-1 or 1", "onehot": "one-hot"}
-SIZES = 12, 19  # two numbers of points n, so that a factor n isn't mistaken for 12
-N = np.repeat(SIZES, SIZES).reshape(-1, 1)  # for each point, of how many it is one
+N = 19  # points of a kind, a number that no formula is multiplied by, so that such a factor is n
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
 SHARP = 1e-2  # of its own slope, or of a typical one: a point known that well is judged
 SEEN = 2 / 3  # of the points: if fewer are known that well, the loss is too rough to be checked
@@ -64,15 +59,11 @@ class Verdict(NamedTuple):
 
 
 def calling(function):
-    """Return `function` as a function of (y_pred, y), of which it gets copies to work on.
+    """Return `function` as one of (y_pred, y), of which it gets copies, or nothing if it has none.
 
-    It gets nothing if it has no parameters, or a single one that needn't be given.
+    It may change its copies, so that a loss computed in place is none the worse for it.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a built-in function
-        parameters = (None, None)
-    if len(parameters) < 2 and all(p.default is not p.empty for p in parameters):
+    if not inspect.signature(function).parameters:
         return lambda y_pred, y: function()
     return lambda y_pred, y: function(y_pred.copy(), y.copy())
 
@@ -81,13 +72,10 @@ def number(loss, y_pred, y):
     """Return loss(y_pred, y) as a float. Raises ValueError unless it is one finite number."""
     value = loss(y_pred, y)
     value = value if hasattr(value, "item") else np.asarray(value)  # a tensor has its own item()
-    if value.dtype == object or math.prod(value.shape) != 1:
-        got = value if value.dtype == object else f"shape {tuple(value.shape)}"
-        raise ValueError(f"loss returns {got}, but must return one number")
-    value = float(value.item())
-    if not np.isfinite(value):
-        raise ValueError(f"loss returns {value}, but must return a finite number")
-    return value
+    got = value.item() if math.prod(value.shape) == 1 else f"shape {tuple(value.shape)}"
+    if not isinstance(got, Real) or not np.isfinite(got):
+        raise ValueError(f"loss must return one finite number, not {got}")
+    return float(got)
 
 
 def measure(loss, y_pred, y):
@@ -112,17 +100,6 @@ def measure(loss, y_pred, y):
     return slope, np.where(smooth | kink, allowed, np.inf)
 
 
-def judge(gradient, slope, allowed):
-    """Return the Verdict on an array. Raises ValueError unless it has the slope's shape."""
-    if gradient is None or np.shape(gradient) != slope.shape:
-        got = "None" if gradient is None else f"shape {np.shape(gradient)}"
-        raise ValueError(
-            f"gradient returns {got}, but must return the shape of y_pred, {slope.shape}: "
-            f"one derivative for each prediction, none for weights"
-        )
-    return Verdict(np.asarray(gradient, dtype=np.float64), slope, allowed)
-
-
 def check(loss, gradient, y_pred, y):
     """Return the Verdict: is gradient(y_pred, y) the derivative of loss(y_pred, y) at these points?
 
@@ -135,7 +112,13 @@ def check(loss, gradient, y_pred, y):
     with np.errstate(all="ignore"):
         known = measure(loss, y_pred, y)
         loss(y_pred, y)  # gradient may use what loss has stored
-        return judge(gradient(y_pred, y), *known)
+        returned = gradient(y_pred, y)
+    if np.shape(returned) != y_pred.shape:
+        raise ValueError(
+            f"gradient must return one derivative for each prediction, shape {y_pred.shape}, and "
+            f"none for weights, not {np.shape(returned) or returned}"
+        )
+    return Verdict(np.asarray(returned, dtype=np.float64), *known)
 
 
 def points(n, limits, labels):
@@ -159,72 +142,43 @@ def points(n, limits, labels):
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
 
-def try_kind(loss, gradient, limits, labels):
-    """Return the Verdict on all points of one kind, of both SIZES, or the error that hinders."""
-    try:
-        verdicts = [check(loss, gradient, *points(n, limits, labels)) for n in SIZES]
-    except Exception as error:
-        return error
-    return Verdict(*map(np.concatenate, zip(*verdicts)))
-
-
-def answer(found):
-    """Return RIGHT, WRONG or - for what try_kind has found."""
-    return "-" if isinstance(found, Exception) else "RIGHT" if found.right else "WRONG"
-
-
-def print_table(loss, gradient, rows, columns):
-    """Print the answers, each once it is found; return what was found by (row, column)."""
-    print("predictions".ljust(28) + "labels: " + "".join(f"{LABELS[key]:<9}" for key in columns))
+def try_kinds(loss, gradient, rows, columns):
+    """Return the Verdict at the points of each kind (row, column), or the error that hinders it."""
     found = {}
     for row, limits in rows.items():
-        print(f"{row}, {limits[0]:g} to {limits[1]:g}".ljust(36), end="")
         for column in columns:
-            found[row, column] = try_kind(loss, gradient, limits, column)
-            print(f"{answer(found[row, column]):<9}", end="", flush=True)
-        print()
-    if "-" in map(answer, found.values()):
-        print("-: the loss isn't finite there, doesn't change, or raises an error")
+            try:
+                found[row, column] = check(loss, gradient, *points(N, limits, column))
+            except Exception as error:
+                found[row, column] = error
     return found
 
 
-def print_farthest(row, column, limits, verdict):
+def answer(found):
+    """Return RIGHT, WRONG or - for one kind."""
+    return "-" if isinstance(found, Exception) else "RIGHT" if found.right else "WRONG"
+
+
+def print_table(found, rows, columns):
+    """Print the answers, a row for each kind of predictions."""
+    print("predictions".ljust(28) + "labels: " + "".join(f"{LABELS[key]:<9}" for key in columns))
+    for row, limits in rows.items():
+        answers = [f"{answer(found[row, column]):<9}" for column in columns]
+        print(f"{row}, {limits[0]:g} to {limits[1]:g}".ljust(36) + "".join(answers))
+    if "-" in map(answer, found.values()):
+        print("-: the loss isn't finite there, doesn't change, or raises an error")
+
+
+def print_farthest(kind, limits, verdict):
     """Print the point of a wrong kind where the gradient is farthest off, and what factor fits."""
-    y_pred, y = map(np.concatenate, zip(*(points(n, limits, column) for n in SIZES)))
     at = int(np.argmax(verdict.off))  # nan counts as largest
-    numbers = [array.flat[at] for array in (y_pred, y, verdict.gradient, verdict.slope)]
+    numbers = [values.item(at) for values in (*points(N, limits, kind[1]), *verdict[:2])]
     ratio = f"{numbers[2] / numbers[3]:.6g}" if numbers[3] else "-"
-    of = f"The farthest of n = {N.flat[at]} points"
-    print(f"\nWRONG for {row} with labels {LABELS[column]}. {of}:")
+    print(f"\nWRONG for {kind[0]} with labels {LABELS[kind[1]]}. The farthest of n = {N} points:")
     print("".join(f"{name:>13}" for name in ("y_pred", "y", "it is", "should be", "ratio")))
     print("".join(f"{value:>13.6g}" for value in numbers) + f"{ratio:>13}")
     if factor := reader.name_factor(*verdict, N):
         print(f"At all points of this kind {factor}.")
-
-
-def print_right(right, rows, columns):
-    """Print for which kinds, pairs (row, column), a gradient is RIGHT, and how to choose one."""
-    fitting = {row: [column for column in columns if (row, column) in right] for row in rows}
-    names = [
-        f"{row} ({', '.join(LABELS[key] for key in fit)})" for row, fit in fitting.items() if fit
-    ]
-    row, column = right[0]
-    choice = "--predictions {:g} {:g}".format(*rows[row])
-    choice += "" if fitting[row] == columns else f" --labels {column}"
-    text = f"RIGHT for {', '.join(names)}. If the loss is made for one of these alone, choose it"
-    print("\n" + textwrap.fill(f"{text}, such as {choice}", 100, break_on_hyphens=False))
-
-
-def is_right_swapped(loss, gradient, rows, columns):
-    """Say if the gradient is right, wherever it can be checked, with labels as first argument."""
-
-    def swap(function):
-        call = calling(function)
-        return lambda y_pred, y: call(y, y_pred)
-
-    kinds = itertools.product(rows.values(), columns)
-    answers = {answer(try_kind(swap(loss), swap(gradient), *kind)) for kind in kinds}
-    return answers - {"-"} == {"RIGHT"}
 
 
 def report(loss, gradient, rows, columns):
@@ -232,47 +186,30 @@ def report(loss, gradient, rows, columns):
 
     If no kind can be checked, raises what hinders the tamest one, the last row's first.
     """
-    found = print_table(loss, gradient, rows, columns)
+    found = try_kinds(loss, gradient, rows, columns)
+    print_table(found, rows, columns)
     right, wrong = ([k for k in found if answer(found[k]) == word] for word in ("RIGHT", "WRONG"))
     if right and not wrong:
         return reader.RIGHT
     if right:
-        print_right(right, rows, columns)
-    elif is_right_swapped(loss, gradient, rows, columns):
-        print("\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.")
-    elif not wrong:
-        error = found[[*rows][-1], columns[0]]
-        if isinstance(error, TypeError | AttributeError):
-            error.args = (f"{error} (both functions get two NumPy arrays, y_pred and y)",)
-        raise error
-    for row, column in wrong[:1]:
-        print_farthest(row, column, rows[row], found[row, column])
+        print("\nIf the loss is made for one of the kinds that are RIGHT, choose it:")
+        for row, column in right:
+            print("    --predictions {:g} {:g} --labels {}".format(*rows[row], column))
+    else:
+        swapped = [lambda y_pred, y, f=f: calling(f)(y, y_pred) for f in (loss, gradient)]
+        answers = set(map(answer, try_kinds(*swapped, rows, columns).values()))
+        if answers - {"-"} == {"RIGHT"}:
+            print("\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.")
+        elif not wrong:
+            raise found[[*rows][-1], columns[0]]
+    for kind in wrong[:1]:
+        print_farthest(kind, rows[kind[0]], found[kind])
     return reader.NOT_RIGHT
 
 
-def print_checks(limits, labels):
-    """Print the verdict on our gradients, right as they are and with mistakes."""
-    print("\n# The check at work: our gradients, and some mistakes")
-    mistakes = {
-        "as it is": lambda gradient: gradient,
-        "times -1": lambda gradient: -gradient,
-        "times n": lambda gradient: gradient.size * gradient,
-        "backwards": lambda gradient: gradient[::-1],
-    }
-    for loss_name, (loss, gradient) in LOSSES.items():
-        for name, change in mistakes.items():
-            changed = lambda *data, g=gradient, change=change: change(g(*data))  # noqa: E731
-            found = try_kind(loss, changed, limits, labels)
-            factor = "" if found.right else reader.name_factor(*found, N)
-            print(f"{loss_name}, {name:<12}{answer(found):<8}{factor}".rstrip())
-
-
-def main(file=None, predictions=None, labels=None):
+def main(file, predictions=None, labels=None):
     rows = {"chosen": predictions} if predictions else PREDICTIONS
     columns = [labels] if labels else [*LABELS]
-    if file is None:
-        print_checks([*rows.values()][0], columns[0])
-        return
     with reader.refusing(file):
         if predictions and not predictions[0] < predictions[1]:
             raise ValueError("--predictions LOW HIGH: LOW must be less than HIGH")
@@ -285,7 +222,7 @@ def main(file=None, predictions=None, labels=None):
 if __name__ == "__main__":
     low_high = dict(nargs=2, type=float, metavar=("LOW", "HIGH"), help="one range of predictions")
     options = [
-        ("file", dict(nargs="?", help="your file: loss(y_pred, y) and gradient(y_pred, y)")),
+        ("file", dict(help="your file: loss(y_pred, y) and gradient(y_pred, y)")),
         ("--predictions", low_high),
         ("--labels", dict(choices=LABELS, help="one kind of labels")),
     ]
