@@ -6,12 +6,11 @@ Each trainer is compared with torch_optim in every epoch of a run. The columns o
     grads      in how many epochs both gradients are
     loss       in how many epochs the loss is
     apart      the farthest that weight or bias ever is from torch_optim's
-    bound      the largest error of a loss or a gradient against float64, as a share of its bound
-               in rounding.py: up to 1, rounding explains it
     checksum   CRC-32 of all numbers of all epochs
     last       those of the last epoch, in 9 digits, which make out any float32
 
-Below a trainer stands the first of its numbers that rounding can't explain, if there is one.
+Below a trainer stands the first of its numbers that rounding can't explain (rounding.py), if there
+is one.
 figures/manual_grad.png shows the paths of all trainers over the loss.
 
 The text is the same in every run on one machine, so that `diff` of two texts, of an old and a new
@@ -33,7 +32,7 @@ import torch
 from manual_grad import numpy_autograd, numpy_closed_form, program, tensor_updates, torch_optim
 from manual_grad.loss_map import draw_map, path, write
 from manual_grad.published_runs import published_runs
-from manual_grad.rounding import first_fault, in_float64
+from manual_grad.rounding import first_fault
 
 TRAINERS = {
     "numpy_closed_form": numpy_closed_form.train,
@@ -53,14 +52,6 @@ def apart(ours, theirs):
     return np.abs(np.subtract(ours[3:], theirs[3:])).max()
 
 
-def share_of_bound(run, trajectory):
-    """Return the largest error of a loss or a gradient against float64, divided by its bound."""
-    return max(
-        (np.abs(getattr(trajectory, name) - value) / bound).max()
-        for name, (value, bound) in in_float64(run, trajectory).items()
-    )
-
-
 def checksum(trajectory):
     """Return CRC-32 of all numbers, in which -0 counts as the 0 that it is equal to."""
     return f"{crc32(np.stack(trajectory).astype(float) + 0.0):08x}"
@@ -70,16 +61,16 @@ def print_run(name, run, trajectories):
     """Print the table of a run: a row for each Trajectory, torch_optim's among them."""
     print(f"\n# {name}: {len(run.X)} points, {run.loss}, lr {run.lr}, {run.epochs} epochs")
     print(f"start: weight {run.weight:.9g}, bias {run.bias:.9g}")
-    layout = "{:<17}{:>7}{:>6}{:>5}{:>8}{:>8}{:>9}{:>12}{:>14}{:>14}"
-    head = "params", "grads", "loss", "apart", "bound", "checksum", "last weight", "bias", "loss"
+    layout = "{:<17}{:>7}{:>6}{:>6}{:>8}{:>10}{:>14}{:>14}{:>14}"
+    head = "params", "grads", "loss", "apart", "checksum", "last weight", "bias", "loss"
     print(layout.format("", *head))
     theirs = trajectories["torch_optim"]
     for trainer, ours in trajectories.items():
         equal = np.equal(ours, theirs)  # of shape (5, epochs)
         counts = (rows.all(axis=0).sum() for rows in (equal[3:], equal[1:3], equal[:1]))
-        errors = (f"{error:.2g}" for error in (apart(ours, theirs), share_of_bound(run, ours)))
         last = (f"{column[-1]:.9g}" for column in (ours.weight, ours.bias, ours.loss))
-        print(layout.format(trainer, *counts, *errors, checksum(ours), *last))
+        farthest = f"{apart(ours, theirs):.2g}"
+        print(layout.format(trainer, *counts, farthest, checksum(ours), *last))
         if fault := first_fault(run, ours):
             print(f"    NOT EXPLAINED: {fault}")
 

@@ -37,11 +37,9 @@ INSTEAD = (
 def _result(value, *inputs):
     """Return an operation's output. `inputs`: pairs of an input Tensor and its vjp."""
     output = Tensor.__new__(Tensor)  # without __init__: what an operation made needs no check
-    output._data = np.asarray(value)
-    output.grad = None
+    output._data, output.grad, output._age = np.asarray(value), None, next(Tensor._ages)
     output._inputs = [pair for pair in inputs if pair[0]._requires_grad]  # backward sees no other
     output._requires_grad = bool(output._inputs)
-    output._age = next(Tensor._ages)
     return output
 
 
@@ -65,6 +63,8 @@ def _sum_to(gradient, shape):
     """Undo broadcasting: sum over the axes, from the right, along which `shape` was repeated."""
     if gradient.shape == shape:
         return gradient
+    if shape == ():
+        return gradient.sum()
     repeated = tuple(i for i in range(-gradient.ndim, 0) if -i > len(shape) or shape[i] == 1)
     return gradient.sum(axis=repeated).reshape(shape)
 
@@ -231,8 +231,10 @@ class Tensor:
         return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape))))
 
     def mean(self, axis=None, keepdims=False):
-        total = self.sum(axis, keepdims)
-        return total / (self.data.size // max(1, total.data.size))
+        y = self.data.sum(axis=axis, keepdims=True)
+        n = y.dtype.type(self.data.size // max(1, y.size))
+        value = (y if keepdims else y.squeeze(axis)) / n
+        return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape) / n)))
 
     def max(self, axis=None, keepdims=False):
         y = self.data.max(axis=axis, keepdims=True)

@@ -34,7 +34,7 @@ UNARY |= {
     "cube": lambda x: x**3,
     "power of 2": lambda x: 2**x,
     "numbers on the left": lambda x: 3 - 1 / (x + 9),
-    "max": lambda x: x.max(),
+    "max, mean and parts": lambda x: x.max() - x.mean() / 2 + x[..., None] * True,
 }
 
 
@@ -66,12 +66,15 @@ def test_the_check_sees_a_wrong_gradient(monkeypatch):
 
 
 def test_each_operation_with_broadcasting():
-    for operation in BINARY:
-        for a, b in product(SHAPES, SHAPES):
-            check(operation, abs(values(a, 1)) + 0.5, abs(values(b, 2)) + 0.5)
-    for operation in UNARY.values():
-        for shape in SHAPES:
-            check(operation, values(shape))
+    for dtype, (a, b) in product(("float32", "float64"), product(SHAPES, SHAPES)):
+        x, y = ((abs(values(*case)) + 0.5).astype(dtype) for case in ((a, 1), (b, 2)))
+        for operation in BINARY:
+            check(operation, x, y)
+            check(operation, x, np.ones(b, "int8"))
+        check(operator.mul, np.ones(a, bool), y)
+    for dtype, shape in product(("float32", "float64"), SHAPES):
+        for operation in UNARY.values():
+            check(operation, values(shape).astype(dtype))
     for a, b in [
         ((4, 3), (3, 2)), ((3,), (3,)), ((4, 3), (3,)), ((4,), (4, 3)), ((5, 4, 3), (3, 2)),
         ((1, 4, 3), (5, 3, 2)), ((5, 4, 3), (3,)), ((3,), (5, 3, 2)),
@@ -128,40 +131,6 @@ def test_sigmoid_and_softplus_are_exact_and_never_overflow():
     np.testing.assert_allclose(softplus.data, np.logaddexp(0, z), rtol=2e-15)
 
 
-# No step enlarges much, and none has its kink or its ties where a rounding would decide on them.
-STEPS = [operator.add, operator.sub, operator.matmul, lambda a, b: a * b.tanh()]
-STEPS += [lambda a, b: a / (1 + b * b), lambda a, b: (1.5 + a.tanh()) ** b.tanh()]
-STEPS += [lambda a, b, f=UNARY[name]: f(a.tanh() + 0.3) for name in list(UNARY)[:-1]]
-STEPS += [lambda a, b: a.reshape(-1), lambda a, b: a[..., None], lambda a, b: a[[-1, 0, 0]]]
-STEPS += [lambda a, b: a.mean(), lambda a, b: reduced(a, "sum", axis=(0, -1), keepdims=True)]
-
-
-def random_expression(seed, *leaves):
-    """Return what some random steps make of the leaves, the last of which is a constant."""
-    rng = np.random.default_rng(seed)
-    results = [*leaves[:-1], leaves[0] * leaves[-1]]
-    for step in rng.integers(len(STEPS), size=rng.integers(2, 9)):
-        a, b = (results[i] for i in rng.integers(len(results), size=2))
-        try:
-            results.append(STEPS[step](a, b))
-        except (ValueError, RuntimeError, IndexError):
-            continue  # the shapes don't fit; torch must find that, too, to come to the same result
-    return results[-1]
-
-
-@np.errstate(divide="ignore", invalid="ignore")  # the mean of nothing is nan
-def test_random_expressions_of_all_ranks_and_dtypes():
-    """Ranks 0 to 4, axes of length 0 to 3, float32 or float64 with a constant of int8 or bool."""
-    for seed in range(400):
-        rng = np.random.default_rng(seed)
-        shape = rng.choice([0, 1, 2, 3], p=[0.05, 0.15, 0.4, 0.4], size=rng.integers(5))
-        leaves = []
-        for dtype in [rng.choice(["float32", "float64"])] * 3 + [rng.choice(["int8", "bool"])]:
-            repeated = np.where(rng.random(len(shape)) < 0.3, 1, shape)[rng.integers(3) :]
-            leaves.append((2 * rng.normal(size=repeated)).astype(dtype))
-        check(partial(random_expression, seed), *leaves)
-
-
 def test_backward_visits_each_edge_once_without_recursion():
     """5,000 times there is a short way and one past a twin: 2^5000 ways, on 15,000 edges."""
     x = out = Tensor(1.0, requires_grad=True)
@@ -209,20 +178,12 @@ def test_a_second_backward_through_a_graph_raises_as_in_torch():
     assert (x.grad, leaf.grad) == (6, None)
 
 
-def test_each_operation_keeps_the_dtype():
-    others = [lambda x: x.mean(), lambda x: x[..., None], lambda x: x / 2, lambda x: x * True]
-    shapes_and_dtypes = product(((), (1,), (4, 3)), (np.float32, np.float64))
-    for (shape, dtype), operation in product(shapes_and_dtypes, [*UNARY.values(), *others]):
-        x = Tensor(np.ones(shape, dtype), requires_grad=True)
-        out = operation(x)
-        out.backward(np.ones(out.shape))
-        assert {type(out.data), type(x.grad)} == {np.ndarray}
-        assert out.dtype == x.grad.dtype == dtype
+def test_a_gradient_has_the_dtype_of_its_tensor_and_integers_become_floats_where_they_must():
     x, seen = Tensor(np.ones(2, np.float32), requires_grad=True), []
     engine._result(x.data, (x, lambda g: seen.append(g.dtype) or g)).backward([1, 0.1])
     (x * np.array([1.0, 2.0])).sum().backward()
     assert seen == [x.grad.dtype] == [np.float32]
-    x = Tensor(np.array([1, 2, 4]))  # integers become floats only where the result is none
+    x = Tensor(np.array([1, 2, 4]))
     assert {out.dtype for out in (x.exp(), x.mean(), x / 2, x * 0.5)} == {np.dtype(np.float64)}
     assert {out.dtype for out in (x * 2, -x, x.relu(), x.sum(), x.max(), x**2)} == {x.dtype}
 

@@ -2,7 +2,6 @@
 
 import importlib
 import itertools
-import math
 import re
 import subprocess
 import sys
@@ -108,36 +107,9 @@ def test_a_planted_mistake_is_caught(mistake):
         check_random_problems(module["train"], LOSSES)
 
 
-# --- torch_optim too, against what shares no code with any trainer
+# --- what every trainer takes and gives
 
 EVERY_TRAINER = BY_HAND | {"torch_optim": torch_optim.train}
-
-
-def loss_on_paper(X, y, weight, bias, loss):
-    """Return the loss in Python floats, point by point, exactly summed."""
-
-    def of_point(x, label):
-        z = weight * x + bias
-        if loss == "bce":
-            return max(z, 0) + math.log1p(math.exp(-abs(z))) - label * z
-        return abs(z - label) if loss == "mae" else (z - label) ** 2
-
-    return math.fsum(map(of_point, X.ravel().tolist(), y.ravel().tolist())) / len(X)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("trainer", EVERY_TRAINER)
-def test_loss_and_gradients_are_those_on_paper(trainer, loss):
-    h = 1e-5  # a central difference leaves out h^2 / 6 of the third derivative, and rounds by 1e-11
-    X, y, weight, bias = random_problem(3, loss)
-    if loss == "mae":
-        assert np.abs(weight * X + bias - y).min() > h, "no kink within reach of the difference"
-    one = EVERY_TRAINER[trainer](X, y, weight, bias, loss=loss, epochs=1)
-    assert_allclose(one.loss[0], loss_on_paper(X, y, weight, bias, loss), rtol=1e-13)
-    for gradient, (dw, db) in ((one.weight_grad[0], (h, 0)), (one.bias_grad[0], (0, h))):
-        ahead = loss_on_paper(X, y, weight + dw, bias + db, loss)
-        behind = loss_on_paper(X, y, weight - dw, bias - db, loss)
-        assert_allclose(gradient, (ahead - behind) / (2 * h), rtol=0, atol=1e-9)
 
 
 def test_heights_need_a_tiny_rate_or_standardized_features():
@@ -145,18 +117,14 @@ def test_heights_need_a_tiny_rate_or_standardized_features():
     rng = np.random.default_rng(0)
     X = rng.uniform(65, 100, (50, 1))
     y = 1.5 * X - 40 + rng.normal(0, 2, X.shape)
-    slope, intercept = np.polyfit(X.ravel(), y.ravel(), 1)
+    standardized = (X - X.mean()) / X.std()
+    best = np.polyfit(standardized.ravel(), y.ravel(), 1)
     advice = r"no longer finite in epoch \d+ .*smaller lr, or standardize X: \(X - X.mean\(\)\) / X"
     for train in EVERY_TRAINER.values():
         with pytest.raises(FloatingPointError, match=advice):
             train(X, y, 0.0, 0.0, loss="mse")
-        standardized = (X - X.mean()) / X.std()
         end = train(standardized, y, 0.0, 0.0, loss="mse", lr=0.4, epochs=30)
-        assert_allclose(end.weight[-1] / X.std(), slope, rtol=1e-9)
-        assert_allclose(end.bias[-1] - end.weight[-1] * X.mean() / X.std(), intercept, rtol=1e-9)
-
-
-# --- what a trainer takes and gives
+        assert_allclose([end.weight[-1], end.bias[-1]], best, rtol=1e-9)
 
 
 @pytest.mark.parametrize("trainer", EVERY_TRAINER)
@@ -287,30 +255,6 @@ def test_one_number_that_is_not_finite_ends_a_run_and_is_named(column):
     name = Trajectory._fields[column]
     with pytest.raises(FloatingPointError, match=rf"finite in epoch 2 \(.*\b{name} nan.*\)"):
         as_trajectory(rows, np.float32)
-
-
-# --- the trainers as files
-
-
-def steps(name):
-    """Return the code of each of the five numbered steps of a trainer's loop."""
-    source = Path(importlib.import_module(f"manual_grad.{name}").__file__).read_text("utf-8")
-    loop = source.split("for _ in range(epochs):")[1].split("\n        row")[0]
-    heads = "Forward pass", "Loss", "Zero gradients", "Backpropagation", "Gradient descent"
-    parts = []
-    for number, head in enumerate(heads, start=1):
-        before, loop = loop.split(f"\n        # {number}. {head}")
-        parts.append(before)
-    return [part.partition("\n")[2].strip() for part in (*parts[1:], loop)]
-
-
-def test_the_loops_differ_only_where_the_lesson_is():
-    by_closed_form, by_autograd, by_tensors, by_torch = map(steps, EVERY_TRAINER)
-    for step in (0, 1):
-        assert by_closed_form[step] == by_autograd[step] == by_tensors[step] == by_torch[step]
-    assert by_autograd[:4] == by_tensors[:4]
-    assert [a == b for a, b in zip(by_tensors, by_torch)] == [True, True, False, True, False]
-    assert by_closed_form[2] == ""
 
 
 @pytest.mark.slow
