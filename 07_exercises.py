@@ -2,8 +2,8 @@
 # # Exercises
 #
 # The tutorial's five exercises, solved twice. First comes yesnote's solution, cell for cell, with
-# `nn.Linear`. Then comes one with `nn.Parameter`, as the tutorial's author has it. Each is whole by
-# itself, and device-agnostic, as the exercises ask. The README's last section names both.
+# `nn.Linear`. Then comes one with `nn.Parameter`, as the tutorial's author has it. Both are
+# device-agnostic, as the exercises ask. The README's last section names both.
 
 # %% Imports
 from pathlib import Path
@@ -197,17 +197,8 @@ pprint(loaded_y_preds == y_preds)
 # %% [markdown]
 # # The author's way: nn.Parameter
 #
-# Model and numbers are the author's. The cells are arranged like those above.
-
-# %% nn.Parameter: imports and device
-from pathlib import Path
-from pprint import pprint
-
-import matplotlib.pyplot as plt
-import torch
-from torch import nn
-
-device = "cuda" if torch.cuda.is_available() else "cpu"
+# Model and numbers are the author's. The cells are arranged like those above, whose imports,
+# `device` and `plot_predictions` they use.
 
 # %% Exercise 1: data
 weight = 0.3
@@ -225,33 +216,6 @@ X_train, y_train = X[:train_split], y[:train_split]
 X_test, y_test = X[train_split:], y[train_split:]
 
 pprint((len(X_train), len(y_train), len(X_test), len(y_test)))
-
-
-# %% Plot
-def plot_predictions(
-    train_data=X_train,
-    train_labels=y_train,
-    test_data=X_test,
-    test_labels=y_test,
-    predictions=None,
-):
-    """Draw the training data, the test data and, if given, the predictions for the test data."""
-    plt.rc("font", size=14)
-    plt.figure(figsize=(10, 7), layout="constrained")
-    plt.scatter(train_data, train_labels, c="#0072B2", s=30, label="Training data")
-    hollow = dict(marker="s", s=110, facecolors="none", edgecolors="#009E73", linewidths=2)
-    plt.scatter(test_data, test_labels, **hollow, label="Testing data")
-    if predictions is not None:
-        plt.scatter(test_data, predictions, c="#D55E00", marker="x", s=40, label="Predictions")
-    plt.title("Data" if predictions is None else "Data and predictions")
-    plt.xlabel("X (feature, no unit)")
-    plt.ylabel("y (label, no unit)")
-    plt.legend(prop={"size": 14})
-
-
-plot_predictions()
-Path("figures").mkdir(exist_ok=True)
-plt.savefig("figures/07_exercises_data.png")
 
 
 # %% Exercise 2: a model with two nn.Parameters
@@ -315,7 +279,6 @@ with torch.inference_mode():
 pprint(y_preds.cpu())
 
 # %% The predictions as a picture
-plt.close()
 plot_predictions(predictions=y_preds.cpu())
 plt.gcf().suptitle("The solution with nn.Parameter")
 plt.gcf().canvas.manager.set_window_title("The solution with nn.Parameter")

@@ -2,12 +2,10 @@
 
 import ast
 import re
-import warnings
 
 import matplotlib.pyplot as plt
-import pytest
 import torch
-from published_numbers import DOCUMENTS, SCRIPTS, Cell, beside, cells, ran, run, source
+from published_numbers import SCRIPTS, beside, cells, ran, run, source
 
 
 def imports(code):
@@ -67,6 +65,9 @@ def test_cell_for_cell_the_scripts_are_the_documents():
             assert imports(code) <= imported, place
             assert statements(cell.code) == statements(code), place
             assert lines(text) == printed.splitlines(), place
+            nodes = ast.walk(ast.parse(code))
+            assigned = {n.id for n in nodes if isinstance(n, ast.Name) and type(n.ctx) is ast.Store}
+            assert assigned <= ran(script).names.keys(), place
 
 
 def test_what_a_script_says_again_is_what_it_was():
@@ -78,8 +79,8 @@ def test_what_a_script_says_again_is_what_it_was():
     steps = first(ast.For, cells("03_train")[2].code).body[1:6]  # the first statement is train()
     for script in SCRIPTS[1:7]:
         again = ast.unparse(ast.parse("\n".join(c.code for c in cells(script) if c.repeats)))
-        if script == "07_exercises":  # two solutions, each whole
-            assert ast.unparse(ast.parse(source(script))).count(plot) == 2
+        if script == "07_exercises":  # with data of its own
+            assert plot in ast.unparse(ast.parse(source(script)))
             continue
         assert script in ("03_train", "05_save_load") or plot in again, script
         assert script in ("02_model", "06_all_together") or model in again, script
@@ -107,24 +108,6 @@ def test_a_script_needs_no_other_file_and_leaves_its_pictures_and_models():
         assert bool(pictures) == bool(windows), script
 
 
-@pytest.mark.slow
-def test_whole_a_script_prints_the_same_and_leaves_its_names(monkeypatch):
-    cell_by_cell = {script: ran(script) for script in SCRIPTS}
-    monkeypatch.setattr(plt, "savefig", lambda path: None)  # drawing takes most of the time
-    warnings.simplefilter("error")  # pytest puts the filters back
-    for script, by_cell in cell_by_cell.items():
-        whole = run(script, [Cell("the whole script", source(script))])
-        assert whole.printed == ["".join(by_cell.printed)], script
-        code = [line for document in DOCUMENTS[script] for line in document.get("code", [])]
-        nodes = ast.walk(ast.parse("\n".join(line for line in code if line[0] != "!")))
-        stored = {
-            n.id
-            for n in nodes
-            if isinstance(getattr(n, "ctx", None), ast.Store) and hasattr(n, "id")
-        }
-        assert stored <= whole.names.keys() == by_cell.names.keys(), script
-
-
 def test_the_second_tutorials_cells_run_alone():
     for cell, printed in zip(cells("08_training_pipeline"), ran("08_training_pipeline").printed):
         assert run("08_training_pipeline", [cell]).printed == [printed], cell.title
@@ -132,20 +115,18 @@ def test_the_second_tutorials_cells_run_alone():
 
 def test_plot_predictions_can_be_called_in_both_of_the_tutorials_ways():
     names = ran("02_model").names
-    parts, y_preds = (
-        [names[name] for name in ("X_train", "y_train", "X_test", "y_test")],
-        names["y_preds"],
+    X_train, y_train, X_test, y_test, y_preds = (
+        names[name] for name in ("X_train", "y_train", "X_test", "y_test", "y_preds")
     )
-    for arguments in ([], parts):
-        for predictions, sets in ((None, 2), (y_preds, 3)):
-            names["plot_predictions"](*arguments, predictions=predictions)
-            drawn = plt.gca().collections
-            expected = [(parts[0], parts[1]), (parts[2], parts[3]), (parts[2], y_preds)][:sets]
-            for points, (x, y) in zip(drawn, expected, strict=True):
-                assert torch.equal(torch.tensor(points.get_offsets()).float(), torch.hstack([x, y]))
-            # Legible in grey: each set has a marker of its own
-            markers = {points.get_paths()[0].vertices.tobytes() for points in drawn}
-            assert len(markers) == sets
+    for arguments in ([], [X_train, y_train, X_test, y_test]):
+        names["plot_predictions"](*arguments, predictions=y_preds)
+        drawn = plt.gca().collections
+        for points, (x, y) in zip(
+            drawn, [(X_train, y_train), (X_test, y_test), (X_test, y_preds)], strict=True
+        ):
+            assert torch.equal(torch.tensor(points.get_offsets()).float(), torch.hstack([x, y]))
+        markers = {points.get_paths()[0].vertices.tobytes() for points in drawn}
+        assert len(markers) == 3, "legible in grey"
 
 
 def test_03_more_epochs_and_other_seeds_do_what_the_comments_say():
@@ -159,8 +140,7 @@ def test_03_more_epochs_and_other_seeds_do_what_the_comments_say():
 
     printed, error = changed("", "")
     assert changed("epochs = 100", "epochs = 200")[1] < error
-    errors = [changed("seed(42)", f"seed({seed})")[1] for seed in range(6)]
-    assert min(errors) < error < max(errors)
+    assert changed("seed(42)", "seed(1)")[1] < error < changed("seed(42)", "seed(4)")[1]
     assert changed("seed(42)", "seed(7)", from_cell=2)[0] == printed  # nothing is random by then
 
 
