@@ -66,10 +66,7 @@ class Group(NamedTuple):
     sums: torch.Tensor  # float64, shape (3,)
 
     def add_up(self, numbers):
-        """Return the processes' sums of three numbers (or of one, three times), in float64.
-
-        Sums of whole numbers are exact up to 2^53.
-        """
+        """Return the processes' sums of three numbers (or of one, three times), in float64."""
         self.sums.copy_(torch.as_tensor(numbers))
         dist.all_reduce(self.sums)
         return self.sums

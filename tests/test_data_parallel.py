@@ -104,34 +104,16 @@ def test_what_is_sent_lives_until_the_group_has_ended_and_the_group_ends_after_a
     assert not any(tensor is None for tensor in alive)
 
 
-class MeanOfMeans(data_parallel.Group):
-    """Two processes, each of which takes the other's shard to be as long as its own."""
-
-    def add_up(self, numbers):
-        if isinstance(numbers, int):
-            return torch.tensor([self.size * numbers])
-        return super().add_up(numbers)
-
-
-def train_on_unequal_shards(group):
-    """Return how far three trainings are from one process's, and a sum of whole numbers."""
-    shard = slice(13) if group.rank == 0 else slice(13, 40)
-    data = RUN.X[shard].clone(), RUN.y[shard].clone(), RUN.weight, RUN.bias
-    trained = [
-        data_parallel.by_hand(*data, group, lr=0.01, epochs=100),
-        data_parallel.with_ddp(*data, group, lr=0.01, epochs=100),
-        data_parallel.with_ddp(*data, MeanOfMeans(*group), lr=0.01, epochs=100),
-    ]
-    total = group.add_up([2**53 - 3, 2][group.rank])[0].item()
-    return [*map(data_parallel.farthest, trained), total]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process that has loaded torch")
 def test_two_processes_train_on_unequal_shards_until_one_is_killed(monkeypatch):
     """This process and a copy of it, joined as torchrun joins the processes that it starts."""
 
     def report(points, group):
-        found.extend(train_on_unequal_shards(group))
+        shard = slice(13) if group.rank == 0 else slice(13, 40)
+        data = RUN.X[shard].clone(), RUN.y[shard].clone(), RUN.weight, RUN.bias
+        for train in (data_parallel.by_hand, data_parallel.with_ddp):
+            trained = train(*data, group, lr=0.01, epochs=20)
+            found.append(data_parallel.farthest(trained))
         group.add_up(0)  # both have trained
         if group.rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -151,7 +133,5 @@ def test_two_processes_train_on_unequal_shards_until_one_is_killed(monkeypatch):
         data_parallel.main(points=40)
     other.join()
     assert other.exitcode == -signal.SIGKILL
-    by_hand, with_ddp, mean_of_means, total = found
-    assert max(by_hand, with_ddp) <= data_parallel.TOLERANCE
-    assert mean_of_means > 1000 * data_parallel.TOLERANCE
-    assert total == 2**53 - 1, "exact; float32 would say 2^53"
+    assert len(found) == 2
+    assert max(found) <= data_parallel.TOLERANCE

@@ -75,13 +75,9 @@ def assert_shows(seen, quoted):
     assert re.search(pattern, words(seen)), f"quoted:\n{quoted}\nseen:\n{seen}"
 
 
-def test_the_two_commands_are_single_lines():
-    first, second = blocks(README, "sh")[0].splitlines()
-    assert re.fullmatch(r"python3 -m venv .+/pip install -r requirements.txt .+ 03_train.py", first)
-    assert second == ".venv/bin/python -m pytest"
-    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
-    assert [pin.split("==")[0] for pin in pins] == ["torch", "numpy", "matplotlib", "pytest"]
-    assert f"pip install {pins[0]} --index-url https://download.pytorch.org/whl/cpu" in README
+def test_the_readme_names_the_pinned_torch():
+    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()[0]
+    assert f"pip install {pinned} --index-url https://download.pytorch.org/whl/cpu" in README
 
 
 def test_each_link_leads_to_a_file_and_a_heading():

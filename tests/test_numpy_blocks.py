@@ -3,11 +3,10 @@
 import os
 import threading
 import tracemalloc
-from math import fsum, log2
+from math import fsum
 
 import numpy as np
 import pytest
-import torch
 
 from beyond import numpy_blocks
 from beyond.numpy_blocks import BLOCK, LONGEST_CHAIN, ROWS, SHORT
@@ -55,18 +54,6 @@ def test_blocks_equal_the_closed_form_at_every_edge(loss, monkeypatch):
         check(noisy_line(100 * seed + 1, np.float64, loss, seed))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_the_callers_arrays_and_tensors_stay_as_they_were(loss):
-    X, y, *start = noisy_line(BLOCK + 1, loss=loss)
-    X_before, y_before = X.copy(), y.copy()
-    tensor = torch.tensor(X, requires_grad=True)
-    arrays = numpy_blocks.train(X, y, *start, loss=loss, epochs=2, threads=2)
-    tensors = numpy_blocks.train(tensor, torch.from_numpy(y), *start, loss=loss, epochs=2)
-    np.testing.assert_array_equal(arrays, tensors)
-    np.testing.assert_array_equal((X, tensor.detach(), y), (X_before, X_before, y_before))
-    assert tensor.grad is None
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_sign_is_numpys(dtype):
     info = np.finfo(dtype)
@@ -89,12 +76,6 @@ def terms_of(X, y, loss):
     return np.abs(residual) if loss == "mae" else residual**2, slope * X, slope
 
 
-def allowed(terms):
-    """Return the exact mean of the terms, and how far from it the docstring allows it to be."""
-    exact, size = fsum(terms.flat) / len(terms), fsum(np.abs(terms).flat) / len(terms)
-    return exact, ROUNDING * (LONGEST_CHAIN * size + abs(exact))
-
-
 def test_a_sum_is_as_near_to_exact_as_the_docstring_says():
     for n in (1, 40, SHORT + 1, BLOCK, 2 * BLOCK + 7):
         alike = np.full((n, 1), 0.3, np.float32), np.full((n, 1), 0.1, np.float32)
@@ -102,12 +83,11 @@ def test_a_sum_is_as_near_to_exact_as_the_docstring_says():
             for loss in ("mae", "mse"):
                 first = numpy_blocks.train(X, y, 0.25, 0.5, loss=loss, epochs=1)
                 for name, mean, terms in zip(first._fields, first, terms_of(X, y, loss)):
-                    exact, room = allowed(terms)
+                    exact, size = (fsum(some.flat) / n for some in (terms, np.abs(terms)))
+                    room = ROUNDING * (LONGEST_CHAIN * size + abs(exact))
                     assert abs(float(mean[0]) - exact) <= room, (n, loss, name)
     one_by_one = np.add.accumulate(terms.ravel())[-1] / len(terms)
     assert abs(one_by_one - exact) > 10 * room, "the check sees one long chain"
-    pairs = {columns: 15 + 3 + 7 + log2(columns / 128) for columns in (BLOCK // ROWS, SHORT)}
-    assert LONGEST_CHAIN == ROWS - 1 + pairs[BLOCK // ROWS] > pairs[SHORT]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -115,7 +95,7 @@ def test_the_bits_are_the_same_whatever_the_number_of_threads(loss, monkeypatch)
     monkeypatch.setattr(numpy_blocks, "BLOCK", 97)
     problem = noisy_line(1973, loss=loss)
     one = numpy_blocks.train(*problem, loss=loss, epochs=5, threads=1)
-    for threads in (2, 3, 5, 100, None):
+    for threads in (2, 5, 100):
         again = numpy_blocks.train(*problem, loss=loss, epochs=5, threads=threads)
         np.testing.assert_array_equal(one, again)
 
