@@ -9,7 +9,7 @@
     autograd_function   a gradient by hand inside torch
     limit_cycle         what the tutorial's table hides: a cycle of two states
     minibatches         a noisy line, a few points at a time; a validation set chooses the rate
-    schedules           what ends the cycle: a learning rate that falls, or another loss
+    schedules           what ends the cycle: a learning rate that falls
 
 With --help, each says more.
 """

@@ -3,10 +3,9 @@
 Drag the sliders of weight and bias. The line turns, and the point moves over the loss surface,
 because both show the same two numbers, up to the sliders' ends. The buttons train from where you
 are, with the learning rate of the third slider. The grey lines join points of equal loss. The
-gradient points uphill, and is drawn half as long as it is. "step" is what the next epoch does: it
-has the opposite direction, and lr times the gradient's length. Another point or another loss begins
-a new path. Another learning rate goes on with the old one, and the words then compare with the loss
-where it set in.
+gradient points uphill, and is drawn half as long as it is; "step" is what the next epoch does, in
+the opposite direction and with lr times the gradient's length. Another point or another loss begins
+a new path, whereas another learning rate goes on with the old one.
 
 Try 100 epochs from the start, which are the tutorial's run. Try MSE with lr 0.8, restart, and try
 0.9. Restart, and try MAE with lr 1. Without a display, one picture of the window is saved.
@@ -32,7 +31,6 @@ X, Y, _, _ = tutorial_data()
 WINDOW = {"figure.constrained_layout.use": False, "figure.figsize": (12, 6.4), "font.size": 14}
 WEIGHTS, BIASES = (-0.2, 1.4), (-0.6, 1.2)  # the reach of the sliders and of the map
 EXPONENTS = -3, 0  # lr is 10 to the power of its slider
-SHORT = 0.05  # an arrow of this length hides under the point
 LEVELS = {"MAE": np.arange(0, 2.1, 0.1), "MSE": np.arange(0, 2.1, 0.1) ** 2}
 EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons train
 
@@ -102,16 +100,11 @@ class Explorer:
         self.buttons["restart"].on_clicked(lambda _: self.restart(START))
         for control in (self.weight.on_changed, self.bias.on_changed, self.loss.on_clicked):
             control(lambda _: self.restart((self.weight.val, self.bias.val)))
-        self.exponent.on_changed(lambda _: self.go_on())
+        self.exponent.on_changed(lambda _: self.redraw())
 
     def restart(self, point):
         """Begin a new path."""
         self.path = [point]
-        self.go_on()
-
-    def go_on(self):
-        """Measure the loss from here on, as at a new learning rate."""
-        self.began = len(self.path) - 1
         self.redraw()
 
     def lr(self):
@@ -142,8 +135,6 @@ class Explorer:
             slider.eventson = False  # it follows the point: this is no drag
             slider.set_val(min(max(value, slider.valmin), slider.valmax))
             slider.eventson = True
-            if value != slider.val:
-                slider.valtext.set_text("off scale")
         self.exponent.valtext.set_text(f"{self.lr():g}")
 
         y_pred = point[0] * X + point[1]
@@ -174,7 +165,7 @@ class Explorer:
             self.arrows.set_offsets([point, point])
             self.arrows.set_UVC(*vectors.T)
             for name, words, vector in zip(self.names, ("gradient / 2", "step"), vectors):
-                name.set_text(words if np.hypot(*vector) > SHORT else f"{words} (tiny)")
+                name.set_text(words)
                 name.xy = point + vector
                 name.set_position((0, np.copysign(20, vector[1])))
 
@@ -187,22 +178,17 @@ class Explorer:
                 f"{where}\nDiverged: each step led farther away, until the numbers no longer fit "
                 "float32.\nChoose a lower lr, and restart."
             )
-        name, (loss,) = self.loss.value_selected, epoch.loss
         weight_grad, bias_grad = epoch.weight_grad[0], epoch.bias_grad[0]
         step = f"weight {-self.lr() * weight_grad:+.3g}, bias {-self.lr() * bias_grad:+.3g}"
-        first = self.epoch_from(self.path[self.began]).loss[0]
-        now, before = f"{loss:.4g}", f"{first:.4g}"
-        since = f"from {before} in epoch {self.began}"
-        if self.began == len(self.path) - 1:
+        name, now, first = self.loss.value_selected, epoch.loss[0], self.epoch_from(self.path[0])
+        if len(self.path) == 1:
             so_far = "Train from here, or guess better."
-        elif now == before:
-            so_far = f"The {name} is what it was in epoch {self.began}."
-        elif loss > first:
-            so_far = f"The {name} rose {since}: steps of this length go too far. Lower lr?"
+        elif now > first.loss[0]:
+            so_far = f"The {name} rose from {first.loss[0]:.4g} in epoch 0. Lower lr?"
         else:
-            so_far = f"The {name} fell {since}."
+            so_far = f"In epoch 0 the {name} was {first.loss[0]:.4g}."
         return (
-            f"{where}, {name} {now}\n"
+            f"{where}, {name} {now:.4g}\n"
             f"Gradient: weight {weight_grad:.3g}, bias {bias_grad:.3g}. "
             f"Next step, -lr * gradient: {step}\n{so_far}"
         )

@@ -3,10 +3,13 @@
     forward difference    (f(x + h) - f(x)) / h              leaves out h / 2 f''(x) + ...
     central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
 
-The truncation is what is left out. It grows like h or h^2. The rounding of f, about 1.1e-16 of f,
-is divided by h: it grows like 1/h, towards small steps. On two logarithmic axes each power of h is
-a straight line, and together they make a V. At its bottom the forward difference is right to about
-7 digits, the central one to 10.
+What is left out, the truncation, is what a straight line through two points misses of the curve
+between them, and it grows like h or h^2. The rounding of f, about 1.1e-16 of f, is divided by h, so
+that it grows like 1/h towards small steps. On two logarithmic axes each power of h is a straight
+line, and together they make a V, at whose bottom the forward difference is right to about 7 digits
+and the central one to 10.
+
+Prints the errors of both for each h, and saves figures/finite_differences.png.
 """
 
 import sys
@@ -18,37 +21,9 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import numpy_autograd, program
-from manual_grad.derivative import derivative, slopes
-from manual_grad.engine import Tensor
+from manual_grad import program
+from manual_grad.derivative import slopes
 from manual_grad.losses import LOSSES
-
-
-def print_losses():
-    """Print the gradient of each loss by hand, by the engine, by torch and by differences."""
-    import torch  # imported here because it takes two seconds
-
-    from manual_grad import torch_optim
-
-    print("\n# Two differences: a step h away, how much has the function changed?")
-    print("forward difference: (f(x + h) - f(x)) / h, a step to one side")
-    print("central difference: (f(x + h) - f(x - h)) / (2 h), a step to both; `differences` below")
-    print("kink: a corner of the function; the slope to its left is not the slope to its right")
-    rng = np.random.default_rng(0)
-    y_pred, y = rng.uniform(-3, 3, (20, 1)), rng.uniform(0, 1, (20, 1))
-    for name, (loss, gradient) in LOSSES.items():
-        ours, theirs = Tensor(y_pred, requires_grad=True), torch.tensor(y_pred, requires_grad=True)
-        numpy_autograd.LOSSES[name](ours, y).backward()
-        torch_optim.LOSSES[name](theirs, torch.tensor(y)).backward()
-        central, _, _ = derivative(lambda z, loss=loss: loss(z, y), y_pred)
-        by_hand = gradient(y_pred, y)
-        columns = by_hand, ours.grad, theirs.grad.numpy(), central
-        print(f"\n# {name}: its gradient at {y.size} random points, the first three")
-        print("{:>20}{:>18}{:>18}{:>18}".format("by hand", "engine", "torch", "differences"))
-        for row in np.hstack(columns)[:3]:
-            print("{:>20.12f}{:>18.12f}{:>18.12f}{:>18.12f}".format(*row))
-        largest = [abs(column - by_hand).max() for column in columns[1:]]
-        print("largest difference: {:>18.1e}{:>18.1e}{:>18.1e}".format(*largest))
 
 
 def errors():
@@ -70,8 +45,6 @@ def errors():
 def print_errors():
     """Print the errors of both differences for each power of ten."""
     print("\n# The error of a difference: truncation falls with h, rounding rises")
-    print("truncation: what a straight line through two points misses of a curve between them")
-    print("rounding: the last digits of f, wrong as ever, weigh more in a smaller difference\n")
     print(f"{'h':>8}{'forward':>12}{'central':>12}")
     for h, *pair in list(zip(*errors()))[::-2]:
         print("{:>8.0e}{:>12.1e}{:>12.1e}".format(h, *pair))
@@ -99,9 +72,8 @@ def plot_errors():
 
 
 def main():
-    print_losses()
     print_errors()
-    print("\n# The errors as a picture")
+    print("\n# The picture")
     program.save_figure(plot_errors(), "finite_differences")
     program.show_figures()
 

@@ -1,21 +1,21 @@
 """One epoch of the tutorial on paper: what `backward` and `step` do, with all the numbers.
 
-For each of the 40 training points there is a row: the prediction, the residual y_pred - y, its sign
-(which is the slope of |residual|), and sign * x. The loss is the mean of |residual|. Its gradients
-are the mean of sign * x, for the weight, and the mean of sign, for the bias. A step of lr against
-them gives the new parameters. Autograd and finite differences say the same.
+For each training point there is a row: the prediction, the residual y_pred - y, its sign (which is
+the slope of |residual|), and sign * x. The loss is the mean of |residual|. Its gradients are the
+mean of sign * x, for the weight, and the mean of sign, for the bias, and a step of lr against them
+gives the new parameters. Autograd finds the same five numbers.
 
-In the first epoch all predictions are too low, so that every sign is -1. Ten rows of epoch 30 show
-what changes MAE's gradient: nothing but signs that have changed.
+In the first epoch all predictions are too low, so that every sign is -1. In epoch 30 the signs are
+mixed, which is all that has changed MAE's gradient.
 
-Then comes the graph of the loss that manual_grad/engine.py builds, with the gradient of each node:
+The last picture is the graph of the loss, from the parameters down to the loss:
 
     weight -> weight * X -> y_pred -> residual -> |residual| -> loss
                   X         bias      y
 
-Each arrow is an operation. Values flow forward, from the parameters to the loss. Gradients flow
-back, and each operation multiplies them by its slope. The products, worked out on paper, are the
-closed form (the analytic gradient).
+Each arrow is an operation. Values flow forward, from the parameters to the loss, and gradients flow
+back, each operation multiplying them by its slope. What comes out at the parameters is the closed
+form (the analytic gradient).
 """
 
 import sys
@@ -30,9 +30,7 @@ import torch
 from torch import nn
 
 from manual_grad import numpy_closed_form, program
-from manual_grad.derivative import derivative
-from manual_grad.engine import Tensor
-from manual_grad.loss_map import draw_map, losses_at, path, write
+from manual_grad.loss_map import draw_map, path, write
 from manual_grad.program import BLUE, ORANGE
 from manual_grad.published_runs import published_runs
 
@@ -54,7 +52,7 @@ def table(X, y, weight, bias):
     return X, y, y_pred, residual, sign, sign * X
 
 
-def by_hand(run):
+def on_paper(run):
     """Return the five numbers of ROWS from the columns of the table, in float32."""
     X, y = run.X.numpy(), run.y.numpy()
     weight, bias, lr = map(X.dtype.type, (run.weight, run.bias, run.lr))
@@ -74,43 +72,31 @@ def by_autograd(run):
     return [number.item() for number in (loss, weight.grad, bias.grad, weight, bias)]
 
 
-def by_differences(run):
-    """Return the same five numbers by central differences of the loss, in float64."""
-    X, y = run.X.double().numpy(), run.y.double().numpy()
-    start = np.array([run.weight, run.bias])
-    gradient, _, _ = derivative(lambda parameters: losses_at("mae", X, y, *parameters), start)
-    new = start - run.lr * gradient
-    return [float(number) for number in (losses_at("mae", X, y, *start), *gradient, *new)]
-
-
-def print_table(run, parameters, every=1):
-    """Print the columns of the points, or of some only, at (weight, bias); return all signs."""
-    print("weight = {:.8f}, bias = {:.8f}\n".format(*parameters))
+def print_table(run, parameters):
+    """Print every fourth row of the table at (weight, bias); return the signs of all rows."""
+    print("weight = {:.8f}, bias = {:.8f}; every fourth point\n".format(*parameters))
     columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
     print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
     rows = np.hstack(table(run.X.numpy(), run.y.numpy(), *parameters)) + 0.0  # -0 + 0 is 0
-    for i in range(0, len(rows), every):
+    for i in range(0, len(rows), 4):
         print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *rows[i]))
     return rows[:, 4]
 
 
 def print_numbers(run):
-    """Print loss, gradients and step, each in three ways."""
-    print("\n# The first epoch: loss, gradients and step, in three ways")
-    print("differences: change a parameter a little, and see how much the loss changes.\n")
-    print("{:<17}{:<28}{:>14}{:>14}{:>14}".format("", "", "by hand", "autograd", "differences"))
-    for row, *numbers in zip(ROWS, by_hand(run), by_autograd(run), by_differences(run)):
-        print("{:<17}{:<28}{:>14.9f}{:>14.9f}{:>14.9f}".format(*row, *numbers))
-    print("\nThe first two columns are float32, which keeps about 7 digits; the third is float64,")
-    print("with about 16. So they may differ from the 8th digit on.")
+    """Print loss, gradients and step, on paper and by autograd."""
+    print("\n# The first epoch: loss, gradients and step, in two ways\n")
+    print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "autograd"))
+    for row, *numbers in zip(ROWS, on_paper(run), by_autograd(run)):
+        print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, *numbers))
+    print("\nBoth are float32, which keeps about 7 digits: they may differ from the 8th digit on.")
 
 
 def print_mixed(run):
-    """Print some points of an epoch whose signs are mixed, and the gradient that all make."""
+    """Print an epoch whose signs are mixed, and the gradient that they make."""
     trajectory = run.train(numpy_closed_form.train)
     print(f"\n# Epoch {MIXED}: the signs are mixed, so that the gradient has changed")
-    print("every fourth point: ", end="")
-    signs = print_table(run, path(run, trajectory)[:, MIXED], every=4)
+    signs = print_table(run, path(run, trajectory)[:, MIXED])
     above, below, n = (signs > 0).sum(), (signs < 0).sum(), len(signs)
     weight_first, weight_grad = trajectory.weight_grad[[0, MIXED]]
     bias_first, bias_grad = trajectory.bias_grad[[0, MIXED]]
@@ -157,7 +143,7 @@ def plot_surface(run):
     its surroundings enlarged 45 times.
     """
     X, y = run.X.numpy(), run.y.numpy()
-    _, *gradient, weight, bias = by_hand(run)
+    _, *gradient, weight, bias = on_paper(run)
     start, new, gradient = (np.array(a) for a in ((run.weight, run.bias), (weight, bias), gradient))
     center, reach = start + (new - start) / 4, 0.01
     figure, axes = plt.subplots(1, 2)
@@ -165,7 +151,7 @@ def plot_surface(run):
         (axes[0], (0.6, 0.35), 0.45, [0.1, 0.2, 0.3, 0.4]),
         (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32]),
     ):
-        weights, biases = (np.linspace(c - size, c + size, 91) for c in (weight, bias))
+        weights, biases = (np.linspace(c - size, c + size, 31) for c in (weight, bias))
         draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
         axis.set(aspect="equal")
         axis.locator_params(nbins=5)
@@ -177,45 +163,38 @@ def plot_surface(run):
         (start + run.lr / 2 * gradient, ORANGE, f"gradient\n(times {run.lr / 2})"),
         (new, BLUE, f"step =\n-{run.lr} * gradient"),
     ):
-        arrow = dict(angles="xy", scale_units="xy", scale=1, width=0.014, color=color)
-        axes[1].quiver(*start, *(end - start), **arrow)
+        draw_arrow(axes[1], start, end, color, "-")
         write(axes[1], text, (start + end) / 2, (22, 0)).set(color=color, va="center")
     axes[1].plot(*start, "ko")
-    axes[1].plot(*new, "ks")
     write(axes[1], "start", start, (-16, 0)).set(ha="right", va="center")
     write(axes[1], "new parameters", new, (0, 14)).set(ha="center")
     return figure
 
 
-def nodes(run):
-    """Return the nodes of (weight * X + bias - y).abs().mean(), from the parameters to the loss.
+def graph(run):
+    """Return the value and the gradient of each node, from the parameters to the loss, by name.
 
-    Each is a row: name, value, gradient by the engine, closed form in words, closed form. The
-    engine keeps the gradients of leaves only, which is why each node is made a leaf in its turn,
-    with the rest of the expression built on it.
+    A node's gradient is that of the node it leads to, times the slope of the operation between
+    them. The gradients of all points add up where one number takes part in all, as weight and bias
+    do. (manual_grad/engine.py goes the same way back through any expression.)
     """
     X, y = run.X.numpy(), run.y.numpy()
     weight, bias = map(X.dtype.type, (run.weight, run.bias))
-    _, _, y_pred, residual, sign, sign_X = table(X, y, weight, bias)
-    product, size, n = weight * X, np.abs(residual), len(X)
-
-    def loss(residual):
-        return residual.abs().mean()
-
-    rows = []
-    for name, value, rest, formula, closed_form in (
-        ("weight", weight, lambda t: loss(t * X + bias - y), "mean of sign * x", sign_X.mean()),
-        ("weight * X", product, lambda t: loss(t + bias - y), "sign / n", sign / n),
-        ("bias", bias, lambda t: loss(product + t - y), "mean of sign", sign.mean()),
-        ("y_pred", y_pred, lambda t: loss(t - y), "sign / n", sign / n),
-        ("residual", residual, loss, "sign / n", sign / n),
-        ("|residual|", size, lambda t: t.mean(), "1 / n", np.ones_like(X) / n),
-        ("loss", size.mean(), lambda t: t, "1", np.ones_like(weight)),
-    ):
-        leaf = Tensor(value, requires_grad=True)
-        rest(leaf).backward()
-        rows.append((name, leaf.data, leaf.grad, formula, closed_form))
-    return rows
+    product = weight * X
+    y_pred = product + bias
+    residual = y_pred - y
+    size = np.abs(residual)
+    size_grad = np.full_like(X, 1 / len(X))
+    residual_grad = size_grad * np.sign(residual)
+    return {
+        "weight": (weight, (residual_grad * X).sum()),
+        "weight * X": (product, residual_grad),
+        "bias": (bias, residual_grad.sum()),
+        "y_pred": (y_pred, residual_grad),
+        "residual": (residual, residual_grad),
+        "|residual|": (size, size_grad),
+        "loss": (size.mean(), np.ones_like(weight)),
+    }
 
 
 def last(array):
@@ -223,28 +202,11 @@ def last(array):
     return array.flat[-1]
 
 
-def print_nodes(run):
-    """Print the graph from the loss back to the parameters."""
-    print("\n# The graph of the loss (manual_grad/engine.py): each operation is a node")
-    print("The loss is (weight * X + bias - y).abs().mean(). Read from the loss back.")
-    print(
-        f"Of a node with {len(run.X)} elements, that of the last point is shown. The difference is"
-    )
-    print("the largest, over all elements, of the engine's gradient from the closed form.\n")
-    head = ("node", "value", "gradient", "closed form:", "number", "difference")
-    print("{:<12}{:>12}{:>12}  {:<17}{:>10}{:>15}".format(*head))
-    for name, value, gradient, formula, closed_form in reversed(nodes(run)):
-        numbers = last(value), last(gradient), formula, last(closed_form)
-        largest = np.abs(gradient - closed_form).max()
-        text = "{:<12}{:>12.6f}{:>12.6f}  {:<17}{:>10.6f}{:>15.1e}"
-        print(text.format(name, *numbers, largest))
-
-
 @plt.rc_context(program.SLIDE)
-def plot_nodes(run):
+def plot_graph(run):
     """Draw the graph: a box for one number, a stack of boxes for one number a point."""
     n, x, y = len(run.X), last(run.X.numpy()), last(run.y.numpy())
-    boxes = {name: (value, gradient) for name, value, gradient, *_ in nodes(run)}
+    boxes = graph(run)
     bias, sign = boxes.pop("bias"), np.sign(last(boxes["residual"][0]))
     steps = [  # what leads from a box to the next, and what leads back
         (f"times x (the last: {x:.2f})", f"each times its x, all {n} added up"),
@@ -288,25 +250,22 @@ def draw_box(axes, left, middle, name, arrays, width=6.6):
 
 def draw_arrow(axes, start, end, color, style):
     """Draw an arrow from start to end."""
-    look = dict(arrowstyle="-|>", color=color, lw=2.5, ls=style, mutation_scale=20)
-    axes.annotate("", end, start, arrowprops=look)
+    look = dict(arrowstyle="-|>", color=color, lw=3, ls=style, mutation_scale=24)
+    axes.annotate("", end, start, arrowprops=look | dict(shrinkA=0, shrinkB=0))
 
 
 def main():
-    """Print the tables, the numbers in three ways and the graph; save three pictures."""
     run = published_runs()["section 3"]
     print("\n# The first epoch: forward pass, residuals and signs")
-    print("all points, at the start: ", end="")
     print_table(run, (run.weight, run.bias))
     print("\nresidual = y_pred - y. The y_test - y_preds that the tutorial prints is its negative.")
     print_numbers(run)
     print_mixed(run)
-    print_nodes(run)
 
-    print("\n# The first epoch as pictures")
+    print("\n# The pictures")
     program.save_figure(plot_residuals(run), "first_epoch_residuals")
     program.save_figure(plot_surface(run), "first_epoch_surface")
-    program.save_figure(plot_nodes(run), "first_epoch_graph")
+    program.save_figure(plot_graph(run), "first_epoch_graph")
     program.show_figures()
 
 

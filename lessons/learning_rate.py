@@ -37,7 +37,7 @@ from manual_grad.program import BLUE, GREEN, ORANGE, PINK
 from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
-MAP = np.linspace(0.2, 0.9, 36), np.linspace(-0.1, 1.2, 66), np.arange(0, 1.5, 0.08)
+MAP = np.linspace(0.2, 0.9, 21), np.linspace(-0.1, 1.2, 38), np.arange(0, 1.5, 0.08)
 LOOKS = [
     dict(color="black", marker="o"),
     dict(color=BLUE, marker="s"),
@@ -70,13 +70,12 @@ def mse_rates(h):
 def print_table(run, rates, paths, h):
     """Print for each rate the factor of each curvature h, the losses, and where the run ends."""
     factors = "".join(f"{f'1 - lr {number:.4f}':>15}" for number in h)
-    print(f"{'lr':>6}{factors}{'loss at start':>15}{'after 99':>11}{'after 100':>11}", end="")
-    print(f"{'weight':>10}{'bias':>10}")
+    print(f"{'lr':>6}{factors}{'loss after 99':>15}{'after 100':>11}{'weight':>10}{'bias':>10}")
     for rate, points in zip(rates, paths):
-        losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
+        *_, before, loss = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
+        weight, bias = points[:, -1]
         factors = "".join(f"{1 - rate * number:>15.5f}" for number in h)
-        numbers = losses[0], losses[-2], losses[-1], *points[:, -1]
-        text = "{:>15.4g}{:>11.4g}{:>11.4g}{:>10.4g}{:>10.4g}".format(*numbers)
+        text = f"{before:>15.4g}{loss:>11.4g}{weight:>10.4g}{bias:>10.4g}"
         print(f"{rate:>6.4g}{factors}{text}")
 
 

@@ -8,9 +8,8 @@ residuals, whereas MAE's keep their length as long as no residual changes its si
 neither loss the better one, because with a larger rate MSE gets nearer to the true parameters than
 either run here, as learning_rate.py shows.
 
-Prints where both runs are after some epochs, and saves figures/loss_surface.png. With --animation
-it saves figures/training.gif too, a film of 200 epochs, in which the line turns towards the data
-while the point walks over the map.
+Saves figures/loss_surface.png, and with --animation figures/training.gif too: a film of 200 epochs
+of the tutorial's run, in which the line turns towards the data while the point walks over the map.
 """
 
 import sys
@@ -28,9 +27,10 @@ from manual_grad.loss_map import draw_map, losses_at, path, write
 from manual_grad.program import BLUE, GREEN, ORANGE
 from manual_grad.published_runs import published_runs
 
-PRINTED = [0, 10, 20, 50, 100]  # epochs
-LEVELS = {"mae": np.arange(0, 0.45, 0.04), "mse": np.arange(0, 0.21, 0.02)}
-MAP = np.linspace(0.25, 0.85, 61), np.linspace(0.05, 0.55, 51)  # weights, biases
+SHOWN = [0, 10, 20, 50, 100]  # epochs that bear their number
+LEVELS = {"mae": [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5], "mse": [0, 0.01, 0.04, 0.09, 0.16, 0.25]}
+FILM = {"font.size": 22, "axes.titlesize": 24, "legend.fontsize": 20}  # it is shown small
+MAP = np.linspace(0.25, 0.85, 31), np.linspace(0.05, 0.55, 26)  # weights, biases
 
 
 def with_equal_first_step(run, loss):
@@ -50,7 +50,7 @@ def plot(runs, paths):
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
         draw_map(axes, run.loss, run.X.numpy(), run.y.numpy(), *MAP, LEVELS[run.loss])
         axes.plot(*points, **look, mec="black", markevery=10)
-        for epoch in PRINTED:
+        for epoch in SHOWN:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
             text = f"epoch {epoch}" if epoch == 0 else str(epoch)
             write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
@@ -68,24 +68,21 @@ def plot(runs, paths):
     return figure
 
 
-@plt.rc_context(program.SLIDE)
-def animate(run, points, writer, every=5, hold=8):
-    """Save figures/training.gif by a movie writer: a frame every few epochs, the last for long.
-
-    Prints a dot for each frame.
-    """
+@plt.rc_context(program.SLIDE | FILM)
+def film(run, points):
+    """Return the film's Figure, and the function of an epoch that shows it there."""
     figure, (line_axes, map_axes) = plt.subplots(1, 2)
     line_axes.plot(run.X, run.y, "o", color=BLUE, label="training data")
     line_axes.plot(run.X_test, run.y_test, "s", color=GREEN, label="test data")
-    (line,) = line_axes.plot([], [], color=ORANGE, lw=4, label="the model's line")
+    (line,) = line_axes.plot([], [], color=ORANGE, lw=5, label="the model's line")
     line_axes.set(xlim=(-0.03, 1.03), ylim=(0, 1.08), xlabel="x (no unit)", ylabel="y (no unit)")
-    line_axes.legend(loc="upper left")
+    line_axes.legend(loc="lower right")
     X, y = run.X.numpy(), run.y.numpy()
     draw_map(map_axes, run.loss, X, y, *MAP, LEVELS[run.loss])
-    (walk,) = map_axes.plot([], [], color=ORANGE)
-    (point,) = map_axes.plot([], [], "o", color=ORANGE, mec="black", ms=14)
+    (walk,) = map_axes.plot([], [], color=ORANGE, lw=4)
+    (point,) = map_axes.plot([], [], "o", color=ORANGE, mec="black", ms=18)
     title = line_axes.set_title("")
-    map_axes.set_title("The loss surface: the darker, the higher")
+    map_axes.set_title("The darker, the higher the loss")
     ends, losses = np.array([0, 1]), losses_at(run.loss, X, y, *points)
 
     def show(epoch):
@@ -98,38 +95,24 @@ def animate(run, points, writer, every=5, hold=8):
     show(0)
     figure.draw_without_rendering()  # lays the figure out, once for all frames
     figure.set_layout_engine("none")
-    epochs = [*range(0, run.epochs, every), *[run.epochs] * hold]
-    print(f"Drawing {len(epochs)} frames ", end="", flush=True)
-    with writer.saving(figure, Path("figures") / "training.gif", dpi=64):
-        for epoch in epochs:
-            show(epoch)
-            writer.grab_frame()
-            print(".", end="", flush=True)
-    plt.close(figure)  # a window would show its last frame only
-    print("\nSaved figures/training.gif")
-
-
-def print_paths(runs, paths):
-    for run, points in zip(runs, paths):
-        losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
-        print(f"\n# {run.loss.upper()}, lr = {run.lr:.6f}")
-        print(f"{'epoch':>5}{'weight':>10}{'bias':>10}{run.loss.upper():>10}")
-        for epoch in PRINTED:
-            weight, bias = points[:, epoch]
-            print(f"{epoch:>5}{weight:>10.6f}{bias:>10.6f}{losses[epoch]:>10.6f}")
+    return figure, show
 
 
 def main(animation=False):
     run = published_runs()["section 3"]
     runs = run, with_equal_first_step(run, "mse")
     paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
-    print_paths(runs, paths)
-
-    print("\n# The picture")
     program.save_figure(plot(runs, paths), "loss_surface")
     if animation:
         run = run._replace(epochs=200)
-        animate(run, path(run, run.train(numpy_closed_form.train)), PillowWriter(fps=8))
+        figure, show = film(run, path(run, run.train(numpy_closed_form.train)))
+        writer = PillowWriter(fps=8)
+        with writer.saving(figure, "figures/training.gif", dpi=64):
+            for epoch in [*range(0, run.epochs, 5), *[run.epochs] * 8]:  # the last for a second
+                show(epoch)
+                writer.grab_frame()
+        print("Saved figures/training.gif")
+        plt.close(figure)  # a window would show its last frame only
     program.show_figures()
 
 

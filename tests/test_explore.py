@@ -18,12 +18,9 @@ LOSSES = {"MAE": torch.nn.L1Loss(), "MSE": torch.nn.MSELoss()}
 
 @pytest.fixture
 def window(monkeypatch):
-    """Return the window; instead of drawing, it counts how often it would."""
-    draws = []
-    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: draws.append(canvas))
-    window = Explorer()
-    window.draws = draws
-    return window
+    """Return the window, which is never drawn."""
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: None)
+    return Explorer()
 
 
 def drag(axes, *places, y=0.5):
@@ -42,19 +39,12 @@ def test_100_epochs_from_the_start_are_the_tutorials(window):
         "Epoch 100: weight 0.5784, bias 0.3513, MAE 0.02446\n"
         "Gradient: weight -0.159, bias 0.1. "
         "Next step, -lr * gradient: weight +0.00159, bias -0.001\n"
-        "The MAE fell from 0.3129 in epoch 0."
+        "In epoch 0 the MAE was 0.3129."
     )
-    assert [name.get_text() for name in window.names] == ["gradient / 2", "step (tiny)"]
-    window.draws.clear()
     window.exponent.set_val(-0.3)  # another rate goes on with the path
-    assert (len(window.draws), window.exponent.valtext.get_text()) == (1, "0.5")
-    drag(window.buttons["10 epochs"].ax, 0.5)
+    assert window.exponent.valtext.get_text() == "0.5"
     drag(window.buttons["1 epoch"].ax, 0.5)
-    assert "The MAE rose from 0.02446 in epoch 100: " in window.words.get_text()
-    drag(window.buttons["restart"].ax, 0.5)
-    window.exponent.set_val(0)
-    drag(window.buttons["10 epochs"].ax, 0.5)  # to and fro, five times
-    assert window.words.get_text().endswith("The MAE is what it was in epoch 0.")
+    assert len(window.path) == 102
     drag(window.buttons["restart"].ax, 0.5)
     assert window.path == [(window.weight.val, window.bias.val)] == [START]
 
@@ -92,10 +82,9 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
     drag(window.loss.ax, 0.15, y=1 / 3)
     window.exponent.set_val(np.log10(0.9))
     drag(window.buttons["10 epochs"].ax, 0.5)
-    assert "The MSE rose from 0.1049 in epoch 0: steps of this" in window.words.get_text()
+    assert "The MSE rose from 0.1049 in epoch 0. Lower lr?" in window.words.get_text()
     window.train(1000)
     assert "\nDiverged: " in window.words.get_text()
-    assert window.weight.valtext.get_text() == window.bias.valtext.get_text() == "off scale"
     assert np.isfinite(window.path).all()
     drag(window.bias.ax, 0.5)
     np.testing.assert_allclose(window.path, [(-0.2, 0.3)], atol=PIXEL)

@@ -29,6 +29,13 @@ def test_each_program_finds_the_project_in_the_same_two_lines():
         assert RUN_BUTTON in sources[file][: imports_ours.start()], file
 
 
+def test_help_shows_the_docstring_as_it_stands(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["a program", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        program.run(None, "A line.\n\n    a table   of two\n")
+    assert "A line.\n\n    a table   of two\n" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows tells in another way that nobody reads")
 def test_a_program_started_elsewhere_ends_without_a_word_when_its_reader_has_gone(tmp_path):
     reader, writer = os.pipe()
