@@ -5,8 +5,8 @@
     trainer    python -m check.trainer mine.py       does my training loop follow torch.optim?
     exercise   python -m check.exercise 3 mine.py    is my solution of an exercise right?
 
-The exit status is 0 if it is right, 1 if it is not, and 2 if it can't be checked: then one line on
-stderr says why. With --help, each says more.
+The exit status is 0 if it is right, 1 if it is not, and 2 if it can't be checked, which one line on
+stderr explains. Each program says with --help what it wants from your file.
 """
 
 print(__doc__, end="")

@@ -1,4 +1,4 @@
-"""Is your solution of an exercise right? If not, where is it off?
+"""Is your solution of an exercise right, and if it isn't, where is it off?
 
     python -m check.exercise 3 mine.py
 
@@ -40,7 +40,8 @@ class Comparison(NamedTuple):
 
     The FACTORS of reader.py are tried unless `n` is 0: it is the number of points of a mean, and 1
     where there is none. `start` is given for a run alone, whose numbers are (weight, bias) after
-    each step: it is weight and bias before the first one. The hint is true of any wrong number.
+    each step: it is weight and bias before the first one. The hint must be true of any wrong
+    number, because it follows whichever is found.
     """
 
     name: str

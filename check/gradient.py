@@ -1,4 +1,4 @@
-"""Is gradient(y_pred, y) the derivative of loss(y_pred, y)? It is held against differences.
+"""Is gradient(y_pred, y) the derivative of loss(y_pred, y), as differences of the loss show it?
 
     python -m check.gradient mine.py
 
@@ -59,9 +59,9 @@ class Verdict(NamedTuple):
 
 
 def calling(function):
-    """Return `function` as one of (y_pred, y), of which it gets copies, or nothing if it has none.
+    """Return `function` as one of (y_pred, y), even if it takes no arguments.
 
-    It may change its copies, so that a loss computed in place is none the worse for it.
+    It gets copies, so that a loss that is computed in place, in y_pred, does no harm.
     """
     if not inspect.signature(function).parameters:
         return lambda y_pred, y: function()
@@ -69,7 +69,7 @@ def calling(function):
 
 
 def number(loss, y_pred, y):
-    """Return loss(y_pred, y) as a float. Raises ValueError unless it is one finite number."""
+    """Return loss(y_pred, y) as a float, or raise ValueError unless it is one finite number."""
     value = loss(y_pred, y)
     value = value if hasattr(value, "item") else np.asarray(value)  # a tensor has its own item()
     got = value.item() if math.prod(value.shape) == 1 else f"shape {tuple(value.shape)}"
@@ -81,7 +81,8 @@ def number(loss, y_pred, y):
 def measure(loss, y_pred, y):
     """Return the slope of loss at each point, and how far a gradient may be from it.
 
-    Raises ValueError if differences can't show the slopes.
+    Raises ValueError if differences can't show the slopes, because the loss is rounded, doesn't
+    depend on the predictions, or has kinks or curves too close together.
     """
     nudged = y_pred * (1 + NUDGE * np.cos(y_pred))  # not in proportion: a cosine would stay
     if y_pred.any() and number(loss, nudged, y) == number(loss, y_pred, y):
@@ -103,9 +104,9 @@ def measure(loss, y_pred, y):
 def check(loss, gradient, y_pred, y):
     """Return the Verdict: is gradient(y_pred, y) the derivative of loss(y_pred, y) at these points?
 
-    y_pred and y may have any shape that the two functions take. Raises ValueError if the gradient
-    has another shape than y_pred, and for a loss that isn't one finite number, doesn't change with
-    y_pred, or is too rough for differences. What the two functions raise is passed on.
+    y_pred and y may have any shape that the two functions take, and what they raise is passed on.
+    Raises ValueError if the gradient has another shape than y_pred, and for a loss that isn't one
+    finite number, doesn't change with y_pred, or is too rough for differences.
     """
     y_pred, y = np.array(y_pred, dtype=np.float64), np.array(y)
     loss, gradient = calling(loss), calling(gradient)
@@ -155,7 +156,7 @@ def try_kinds(loss, gradient, rows, columns):
 
 
 def answer(found):
-    """Return RIGHT, WRONG or - for one kind."""
+    """Return the word of the table for what try_kinds has found of one kind."""
     return "-" if isinstance(found, Exception) else "RIGHT" if found.right else "WRONG"
 
 

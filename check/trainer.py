@@ -9,7 +9,7 @@ note five numbers in each epoch, loss and gradients from before its step, weight
 
     rows.append((loss.item(), weight.grad.item(), bias.grad.item(), weight.item(), bias.item()))
 
-and end with `return Trajectory(*zip(*rows))`. It comes from manual_grad.trajectory.
+and end with `return Trajectory(*zip(*rows))`, a class that comes from manual_grad.trajectory.
 
 Each number is computed again from your own parameters and gradients. A line for each run says that
 all are right, or which is the first that rounding can't explain, and its ratio to the right one. Of
@@ -34,7 +34,7 @@ from manual_grad.trajectory import Trajectory
 
 
 def as_checked(returned, epochs):
-    """Return a Trajectory in float64, (epochs,). Raise unless it is one, of finite float32."""
+    """Return a reader's Trajectory in float64, or raise why it isn't one of finite numbers."""
     if not isinstance(returned, Trajectory):
         kind = type(returned).__name__
         raise TypeError(f"train must return a Trajectory of manual_grad.trajectory, not {kind}")
@@ -69,8 +69,8 @@ def check(run, train, file):
 def start_elsewhere(run, ours, fault):
     """Return in words where a run begins if that isn't the given start, else "".
 
-    The first step taken back leads there. It is believed if loss and gradients of epoch 0 are those
-    of that place, with room for what the step has rounded.
+    The first step, taken back, leads to a place, which is believed to be the start if it has the
+    loss and the gradients of epoch 0, with room for what the step has rounded.
     """
     if fault.epoch > 0 or fault.column in ("weight", "bias"):
         return ""

@@ -33,10 +33,10 @@ def derivative(f, x):
     """Return the derivative for each element of x, an estimate of its error, and where kinks are.
 
     All three are arrays of x's shape, which must be of float64. The derivative is the central
-    difference. A second one, with half the step, shows its error: half the step leaves a quarter of
-    the truncation, so that twice the change is more than all of it. Half the step also halves the
-    jump from the left slope to the right one, unless there is a kink, a corner of f, where the jump
-    stays and every slope between the two is a subgradient.
+    difference, and a second one, with half the step, shows its error: half the step leaves a
+    quarter of the truncation, so that twice the change is more than all of it. Half the step also
+    halves the jump from the left slope to the right one, unless there is a kink, a corner of f,
+    where the jump stays and every slope between the two is a subgradient.
 
     The error (`room`) is an estimate and no bound, because it supposes that within a step of x the
     function is smooth or has one kink.
