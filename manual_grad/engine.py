@@ -13,10 +13,10 @@ gradients add up.
     >>> weight.grad  # by hand: 2/n sum_i (weight * x_i - y_i) x_i = -1.5 * 1 - 3.0 * 2
     array(-7.5)
 
-As in torch, only leaves (tensors made by the caller) keep a `grad`, which accumulates until you
-reset it to None. |x| and relu(x) have gradient 0 at 0, and elements that tie for the maximum share
-its gradient evenly, as in torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array,
-and dtypes promote, but for Python's numbers, so that float32 stays float32.
+As in torch, only leaves keep a `grad`, which accumulates until you reset it to None. |x| and
+relu(x) have gradient 0 at 0, and elements that tie for the maximum share its gradient evenly, as in
+torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array, and dtypes promote, but
+for Python's numbers, so that float32 stays float32.
 
 Each backward needs a forward pass of its own, because it frees the graph. Change `x.data` after it
 and not between the two: that goes unnoticed, here as in torch, and makes the gradient wrong.
@@ -35,7 +35,7 @@ INSTEAD = (
 
 
 def _result(value, *inputs):
-    """Return an operation's output. `inputs`: pairs of an input Tensor and its vjp."""
+    """Return an operation's output, which keeps its `inputs`: pairs of a Tensor and its vjp."""
     output = Tensor.__new__(Tensor)  # without __init__: what an operation made needs no check
     output._data, output.grad, output._age = np.asarray(value), None, next(Tensor._ages)
     output._inputs = [pair for pair in inputs if pair[0]._requires_grad]  # backward sees no other
@@ -44,10 +44,11 @@ def _result(value, *inputs):
 
 
 def _unary(f, derivative):
-    """Return the operation y = f(x). Floats keep their dtype, even of shape () before NumPy 2."""
+    """Return the operation y = f(x), whose derivative is given in terms of x and y."""
 
     def operation(self):
         x = self.data
+        # Before NumPy 2, a float32 of shape () would become a float64.
         y = np.asarray(f(x), x.dtype if x.dtype.kind == "f" else None)
         return _result(y, (self, lambda g: g * derivative(x, y)))
 
@@ -131,7 +132,7 @@ class Tensor:
     def backward(self, gradient=None):
         """Add d(self)/d(leaf), times `gradient`, to the `grad` of each leaf that requires one.
 
-        `gradient` has the shape of this tensor. For a single element it may be left out, and is 1.
+        `gradient` has the shape of this tensor, and is 1 where it is left out for a single element.
         Raises RuntimeError if no gradient is required, for a gradient that doesn't fit, or where an
         earlier backward has freed the graph (torch raises only if it needs what it freed).
         """
@@ -165,7 +166,7 @@ class Tensor:
             leaf.grad = np.array(total, leaf.data.dtype)
 
     def _operand(self, other):
-        """Return the other operand as a Tensor. A Python number takes the dtype of our floats."""
+        """Return the other operand as a Tensor, where a Python number takes our floats' dtype."""
         if type(other) in (bool, int, float) and self.data.dtype.kind == "f":
             other = np.asarray(other, self.data.dtype)
         return other if isinstance(other, Tensor) else Tensor(other)

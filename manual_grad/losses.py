@@ -9,8 +9,8 @@ takes the mean of the residuals' sizes, and the mean squared error that of their
     mae   1/n sum_i |r_i|       sign(r_i) / n       torch.nn.L1Loss
     mse   1/n sum_i r_i^2       2 r_i / n           torch.nn.MSELoss
 
-The right column is the gradient: how much L changes, per unit, when prediction i alone changes a
-little. It is a slope. |r| rises as fast as r where r is positive and falls as fast where r is
+The right column is the gradient, a slope: how much L changes, per unit, when prediction i alone
+changes a little. |r| rises as fast as r where r is positive and falls as fast where r is
 negative, so its slope is 1 or -1, the sign of r. r^2 has the slope 2 r, so that a prediction that
 is twice as far off pulls twice as hard. Both are divided by n because L is a mean, in which each
 prediction has a share of 1/n.

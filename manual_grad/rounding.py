@@ -10,7 +10,7 @@ computed again from those that it was made of, without a second run:
   `theta -= lr * grad` rounds the product and then the difference. torch.optim.SGD takes the step of
   torch.add(theta, grad, alpha=-lr), a fused multiply-add on most CPUs, which rounds once.
 
-What none of this explains is a Fault. Two runs without one differ by rounding alone.
+What none of this explains is a Fault, so that two runs without one differ by rounding alone.
 
 Source: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapters 2 to 4.
 """
@@ -54,7 +54,7 @@ def before_each_step(run, trajectory):
 def in_float64(run, trajectory):
     """Return {name: (value in float64, error bound of float32)} for loss and both gradients.
 
-    Both have shape (epochs,). The loss is "mae" or "mse", as in all published runs.
+    Both have shape (epochs,). Raises ValueError unless the loss of the run is "mae" or "mse".
     """
     X, y = (np.asarray(values, np.float64).ravel() for values in (run.X, run.y))
     weight, bias = (theta[:, None] for theta in before_each_step(run, trajectory).values())

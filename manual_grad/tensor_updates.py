@@ -4,8 +4,8 @@ New here: tensors and gradients are torch's. What torch.optim would do, the loop
 three things must be right:
 
 - The update runs under `torch.no_grad()`: autograd must not record it.
-- It works in place (`-=`). `weight = weight - lr * weight.grad` would make a new tensor, one that
-  requires no gradient, and the next `backward` would fail.
+- It works in place (`-=`), because `weight = weight - lr * weight.grad` would make a new tensor,
+  one that requires no gradient, and the next `backward` would fail.
 - The gradients are reset before each backward pass, because `backward` adds to the old ones.
 
 The plain formula stands here because everybody writes it, although it rounds the product and then

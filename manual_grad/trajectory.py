@@ -32,12 +32,10 @@ def as_trajectory(rows, dtype):
     trajectory = Trajectory(*np.array(rows, dtype).reshape(-1, 5).T.copy())
     finite = np.isfinite(trajectory).all(axis=0)
     if not finite.all():
-        epoch = int(np.argmin(finite))
-        numbers = ", ".join(
-            f"{name} {column[epoch]}" for name, column in trajectory._asdict().items()
-        )
+        epoch = int(finite.argmin())
+        numbers = Trajectory(*np.stack(trajectory)[:, epoch].tolist())
         raise FloatingPointError(
-            f"training is no longer finite in epoch {epoch} ({numbers}): try a smaller lr, "
+            f"training is no longer finite in epoch {epoch}, {numbers}: try a smaller lr, "
             "or standardize X: (X - X.mean()) / X.std()"
         )
     return trajectory

@@ -119,7 +119,7 @@ def test_heights_need_a_tiny_rate_or_standardized_features():
     y = 1.5 * X - 40 + rng.normal(0, 2, X.shape)
     standardized = (X - X.mean()) / X.std()
     best = np.polyfit(standardized.ravel(), y.ravel(), 1)
-    advice = r"no longer finite in epoch \d+ .*smaller lr, or standardize X: \(X - X.mean\(\)\) / X"
+    advice = r"no longer finite in epoch \d+, .*smaller lr, or standardize X: \(X - X.mean\(\)\) /"
     for train in EVERY_TRAINER.values():
         with pytest.raises(FloatingPointError, match=advice):
             train(X, y, 0.0, 0.0, loss="mse")
@@ -253,7 +253,7 @@ def test_one_number_that_is_not_finite_ends_a_run_and_is_named(column):
     rows = np.ones((4, 5))
     rows[2:, column] = np.nan
     name = Trajectory._fields[column]
-    with pytest.raises(FloatingPointError, match=rf"finite in epoch 2 \(.*\b{name} nan.*\)"):
+    with pytest.raises(FloatingPointError, match=rf"in epoch 2, .*\b{name}=nan"):
         as_trajectory(rows, np.float32)
 
 
