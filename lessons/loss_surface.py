@@ -30,7 +30,7 @@ from manual_grad.published_runs import published_runs
 SHOWN = [0, 10, 20, 50, 100]  # epochs that bear their number
 LEVELS = {"mae": [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5], "mse": [0, 0.01, 0.04, 0.09, 0.16, 0.25]}
 FILM = {"font.size": 22, "axes.titlesize": 24, "legend.fontsize": 20}  # it is shown small
-MAP = np.linspace(0.25, 0.85, 31), np.linspace(0.05, 0.55, 26)  # weights, biases
+MAP = np.linspace(0.25, 0.85, 49), np.linspace(0.05, 0.55, 41)  # weights, biases
 
 
 def with_equal_first_step(run, loss):
