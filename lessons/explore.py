@@ -1,14 +1,14 @@
 """Guess, then train: a window with the line and the loss surface side by side. Needs no torch.
 
-Drag the sliders of weight and bias. The line turns, and the point moves over the loss surface,
-because both show the same two numbers, up to the sliders' ends. The buttons train from where you
-are, with the learning rate of the third slider. The grey lines join points of equal loss. The
-gradient points uphill, and is drawn half as long as it is; "step" is what the next epoch does, in
-the opposite direction and with lr times the gradient's length. Another point or another loss begins
-a new path, whereas another learning rate goes on with the old one.
+Where you drag the sliders of weight and bias, the line turns and the point moves over the loss
+surface, because both show the same two numbers, up to the sliders' ends. The buttons train from
+there, with the learning rate of the third slider. On the right, grey lines join points of equal
+loss. The gradient points uphill, and is drawn half as long as it is; "step" is what the next epoch
+does, in the opposite direction and with lr times the gradient's length. Another point or another
+loss begins a new path, whereas another learning rate goes on with the old one.
 
 Try 100 epochs from the start, which are the tutorial's run. Try MSE with lr 0.8, restart, and try
-0.9. Restart, and try MAE with lr 1. Without a display, one picture of the window is saved.
+0.9; restart again, and try MAE with lr 1. Without a display, one picture of the window is saved.
 """
 
 import sys

@@ -29,7 +29,7 @@ from manual_grad.losses import LOSSES
 def errors():
     """Return steps h and the largest error at 20 points of both differences: arrays of one shape.
 
-    The function is BCE on logits. (MSE's third derivative is 0. So is MAE's second, off the kink.)
+    The function is BCE on logits, because MSE's third derivative is 0, and so is MAE's second.
     """
     rng = np.random.default_rng(0)
     z, y = rng.uniform(-3, 3, (20, 1)), rng.uniform(0, 1, (20, 1))

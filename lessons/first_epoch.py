@@ -1,9 +1,9 @@
 """One epoch of the tutorial on paper: what `backward` and `step` do, with all the numbers.
 
 For each training point there is a row: the prediction, the residual y_pred - y, its sign (which is
-the slope of |residual|), and sign * x. The loss is the mean of |residual|. Its gradients are the
-mean of sign * x, for the weight, and the mean of sign, for the bias, and a step of lr against them
-gives the new parameters. Autograd finds the same five numbers.
+the slope of |residual|), and sign * x. The loss is the mean of |residual|, and its gradients are
+the mean of sign * x, for the weight, and the mean of sign, for the bias. A step of lr against them
+gives the new parameters; autograd finds the same five numbers.
 
 In the first epoch all predictions are too low, so that every sign is -1. In epoch 30 the signs are
 mixed, which is all that has changed MAE's gradient.
@@ -13,9 +13,8 @@ The last picture is the graph of the loss, from the parameters down to the loss:
     weight -> weight * X -> y_pred -> residual -> |residual| -> loss
                   X         bias      y
 
-Each arrow is an operation. Values flow forward, from the parameters to the loss, and gradients flow
-back, each operation multiplying them by its slope. What comes out at the parameters is the closed
-form (the analytic gradient).
+Each arrow is an operation, along which values flow forward and gradients flow back, multiplied by
+the operation's slope. What comes out at the parameters is the closed form (the analytic gradient).
 """
 
 import sys
@@ -197,17 +196,12 @@ def graph(run):
     }
 
 
-def last(array):
-    """Return the last element, that of the last point; or the only one."""
-    return array.flat[-1]
-
-
 @plt.rc_context(program.SLIDE)
 def plot_graph(run):
     """Draw the graph: a box for one number, a stack of boxes for one number a point."""
-    n, x, y = len(run.X), last(run.X.numpy()), last(run.y.numpy())
+    n, x, y = len(run.X), run.X[-1].item(), run.y[-1].item()
     boxes = graph(run)
-    bias, sign = boxes.pop("bias"), np.sign(last(boxes["residual"][0]))
+    bias, sign = boxes.pop("bias"), np.sign(boxes["residual"][0][-1].item())
     steps = [  # what leads from a box to the next, and what leads back
         (f"times x (the last: {x:.2f})", f"each times its x, all {n} added up"),
         ("plus bias", "times 1"),
@@ -245,7 +239,7 @@ def draw_box(axes, left, middle, name, arrays, width=6.6):
     axes.text(left + 0.2, middle, name, **style)
     for array, color, right in zip(arrays, (BLUE, ORANGE), (2.6, 0.3)):
         x = left + width - right
-        axes.text(x, middle, f"{last(array):.4f}", color=color, ha="right", **style)
+        axes.text(x, middle, f"{array.flat[-1]:.4f}", color=color, ha="right", **style)
 
 
 def draw_arrow(axes, start, end, color, style):

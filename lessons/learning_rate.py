@@ -1,22 +1,21 @@
 """What the learning rate does: five rates for MSE and five for MAE, from too small to too large.
 
-A step is -lr * gradient. All runs take the tutorial's data and start, and 100 epochs.
+All runs take the tutorial's data and start, and 100 epochs, each of which steps by -lr * gradient.
 
 MSE has a largest stable rate. Its surface is a bowl, and along each of the bowl's two axes the
 gradient is the curvature h times the distance from the optimum, so that a step multiplies this
 distance by 1 - lr h. The factor nearest to 1 or -1 decides how long training takes. With a small
-rate that is the flattest axis's, and such a run is slow from its first epoch to its last. At the
-fastest fixed rate, 2 / (h_flattest + h_steepest), both factors have one size. At 2 / h_steepest the
-steepest axis's factor is -1, and beyond it each step overshoots farther than the one before, so
-that training diverges. Source: S. Boyd and L. Vandenberghe, Convex Optimization, section 9.3
-(gradient descent on a quadratic function).
+rate that is the flattest axis's, and at the fastest fixed rate, 2 / (h_flattest + h_steepest), both
+factors have one size. At 2 / h_steepest the steepest axis's factor is -1, and beyond it each step
+overshoots farther than the one before, so that training diverges. Source: Boyd and Vandenberghe,
+Convex Optimization, section 9.3 (gradient descent on a quadratic function).
 
 MAE never diverges, because its gradient g is a mean of signs, whose length is bounded, and so is
-that of a step, lr |g|. MAE is convex, too: where it exceeds its minimum by more than lr |g|^2 / 2,
-a step leads nearer to the optimum. But the gradient doesn't fade out on the way there. Training
-therefore ends in jumps to and fro, which are the wider the larger lr is. From about lr = 0.35 on it
-jumps between two points of which one is the start, so that nothing is learned. Source: S. Boyd,
-L. Xiao and A. Mutapcic, Subgradient Methods.
+that of a step, lr |g|. As MAE is convex, a step leads nearer to the optimum wherever MAE exceeds
+its minimum by more than lr |g|^2 / 2. But the gradient doesn't fade out on the way there, so that
+training ends in jumps to and fro, which are the wider the larger lr is. From about lr = 0.35 on it
+jumps between two points of which one is the start, and nothing is learned. Source: Boyd, Xiao and
+Mutapcic, Subgradient Methods.
 
 Prints the losses and parameters, and saves figures/learning_rate.png for MSE and
 figures/learning_rate_mae.png for MAE.

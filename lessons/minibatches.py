@@ -10,14 +10,14 @@ The points here are y = 0.7 x + 0.3 plus a random number, the noise, which nobod
 the true line therefore has a loss, its MAE, and this is the noise's floor: on new points no line
 can expect less. On the points that it was trained on a line can, because it fits their noise too.
 
-The data are split in three. The training set moves the parameters. The validation set chooses what
-we choose, here the learning rate: its loss says how each rate does on points that it hasn't seen.
-The choice makes that loss look a little better than it is, because some rate is lucky on these very
-points. So the test set is used once, at the very end, and is the only fair judge.
+The data are split in three. The training set moves the parameters, and the validation set chooses
+what we choose, here the learning rate: its loss says how each rate does on points that it hasn't
+seen. The choice makes that loss look a little better than it is, because some rate is lucky on
+these very points; so the test set, used once at the very end, is the only fair judge.
 
 A Dataset answers how many points there are and which is the i-th (a TensorDataset reads them from
 tensors); a DataLoader shuffles them anew in each epoch and hands them out in batches. The same
-batches train by hand, with the closed form, and by torch.optim. Prints both, and saves
+batches train by hand, with the closed form, and by torch.optim. Prints how both do, and saves
 figures/minibatches.png.
 """
 
@@ -54,7 +54,7 @@ def noisy_line(seed=1):
 
 
 def batches(points, batch_size, seed=1):
-    """Return a DataLoader. One with the same seed hands out the same batches in the same order."""
+    """Return a DataLoader, whose batches and their order are the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     return DataLoader(points, batch_size, shuffle=True, generator=generator)
 

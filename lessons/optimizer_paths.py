@@ -7,7 +7,6 @@ far apart the two were, and saves figures/optimizers.png.
 """
 
 import sys
-from functools import partial
 from pathlib import Path
 
 if not __package__:  # started by its file name, as an editor's run button does
@@ -65,7 +64,7 @@ def train_by_hand(run, name, options):
 def train_by_torch(run, name, options):
     """Return the same weights and biases by torch's gradients and torch.optim."""
     optim = getattr(torch.optim, name)
-    return path(run, run.train(partial(torch_optim.train, optim=optim, **options)))
+    return path(run, run.train(torch_optim.train, optim=optim, **options))
 
 
 def print_table(run):

@@ -1,6 +1,6 @@
 """What the programs here share: --help, `| head`, and the look of pictures.
 
-A numbered script takes no options and draws its own pictures. It needs nothing of this.
+A numbered script takes no options and draws its own pictures, so that it needs nothing of this.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def run(main, doc, arguments=()):
     """Read the command line and call main with its options; --help shows `doc`.
 
     `arguments` are (name, settings) pairs for argparse's add_argument. An unknown option ends the
-    program. So does a reader that has closed the pipe (`| head`), without a traceback.
+    program, and so does, without a traceback, a reader that has closed the pipe (`| head`).
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter

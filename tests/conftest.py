@@ -89,10 +89,12 @@ def ran(tmp_path_factory):
 def assert_is_the_band_of(losses, band, **near):
     """Assert that a band reaches, in each epoch, from the lower to the higher of two losses."""
     (path,) = band.get_paths()
-    for epoch in range(1, len(losses)):
-        edges = path.vertices[path.vertices[:, 0] == epoch, 1]
-        pair = sorted(losses[epoch - 1 : epoch + 1])
-        np.testing.assert_allclose([edges.min(), edges.max()], pair, **near)
+    epochs, edges = path.vertices.T
+    low, high = np.full(len(losses), np.inf), np.full(len(losses), -np.inf)
+    np.minimum.at(low, epochs.astype(int), edges)
+    np.maximum.at(high, epochs.astype(int), edges)
+    pairs = np.sort([losses[:-1], losses[1:]], axis=0)
+    np.testing.assert_allclose([low[1:], high[1:]], pairs, **near)
 
 
 def pytest_terminal_summary(terminalreporter):

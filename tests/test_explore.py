@@ -97,6 +97,7 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
 
 def test_without_a_window_it_saves_a_whole_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(FigureCanvasAgg, "draw_idle", lambda canvas: None)  # saving draws it
     explore.main()
     said, saved = capsys.readouterr().out.splitlines()
     assert said == "No window here: it needs a display, and a toolkit such as tkinter."

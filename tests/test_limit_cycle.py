@@ -14,10 +14,11 @@ from published_numbers import X86
 from lessons import limit_cycle, schedules
 from lessons.limit_cycle import both_losses, state_after
 from manual_grad import torch_optim
+from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import Trajectory
 
 RUNS = limit_cycle.mae_runs()
-RUN = RUNS["section 6"]
+RUN = published_runs()["section 6"]
 
 # A float32 step with lr = 0.01 ends at parameters below 1: at most 2^-25. Its gradient is a sum of
 # at most 80 terms with a mean of 0.4: 0.01 * 81 * 2^-24 * 0.4 = 2e-8. Both are less than 2^-24.
