@@ -22,13 +22,13 @@ FACTORS = {
 
 
 def name_factor(ours, right, room, n):
-    """Return in words the factor that makes `right` all of `ours`, within `room`, or "".
+    """Return in words the factor that makes `right` all of `ours`, or "" if there is none.
 
-    `ours`, `right` and `room` are numbers or arrays of one shape; the room grows with the factor.
+    `ours`, `right` and `room` are numbers or arrays of one shape; ours over the factor may differ
+    by as much as `room` from what is right.
     """
     for words, factor in FACTORS.items():
-        factor = factor(n)
-        if np.all(np.abs(ours - factor * right) <= np.maximum(1, np.abs(factor)) * room):
+        if np.all(np.abs(ours / factor(n) - right) <= room):
             return words
     return ""
 

@@ -89,6 +89,7 @@ MISTAKES = [
         {"-1.00": "-40"},
         "bias_grad: it is n times as large as it should be: the loss is a mean, …",
     ),
+    (1, {"-0.39": "-0.01"}, "weight_grad: -0.01 should be lower"),
     (1, {"-1.00": "'-1'"}, "bias_grad must be a finite number, not '-1'"),
     (1, {"-1.00": "[-1, 0]"}, "bias_grad must be one number, not (2,)"),
     (

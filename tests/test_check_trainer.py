@@ -79,21 +79,14 @@ def test_right_loops_are_right(told):
 
 
 # What stands for what in MINE, and what is then said of section 3; # is any number.
-LOSS = "epoch 0, loss is #, should be 0.3128#, ratio"
-GRADIENT = "weight_grad is #, should be -0.3#, ratio"
-WEIGHT = "epoch 0, weight is #, should be 0.3405#, ratio of the steps"
 ELSEWHERE = "it begins at weight 0.9, bias 0.128809, not at the given 0.33669, 0.128809"
 ZERO = "optimizer.zero_grad()"
 MISTAKES = [
-    ({ZERO: "pass"}, f"epoch 1, {GRADIENT} 2"),
+    ({ZERO: "pass"}, "epoch 1, weight_grad is #, should be -0.3#, ratio 2"),
     ({"fill_(weight)": "fill_(0.9)"}, ELSEWHERE),
     ({ZERO: f"y = y + (len(rows) == 8); {ZERO}"}, "epoch 9, loss is #, should be #, ratio #"),
-    ({"rows = []": "rows = []; X -= 7"}, f"{LOSS} #"),
-    ({"L1Loss()": "L1Loss(reduction='sum')"}, f"{LOSS} 40"),
-    ({"loss.backward()": "(loss / 2).backward()"}, f"epoch 0, {GRADIENT} 0.5"),
-    ({"optimizer.step()": "pass"}, f"{WEIGHT} 0"),
-    ({"lr=lr)": "lr=lr, maximize=True)"}, f"{WEIGHT} -#"),
-    ({"lr=lr)": "lr=lr, momentum=0.9)"}, "epoch 1, weight is #, should be #, ratio of the steps #"),
+    ({"rows = []": "rows = []; X -= 7"}, "epoch 0, loss is #, should be 0.3128#, ratio #"),
+    ({"optimizer.step()": "pass"}, "epoch 0, weight is #, should be 0.3405#, ratio of the steps 0"),
 ]
 
 
