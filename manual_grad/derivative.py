@@ -41,11 +41,12 @@ def derivative(f, x):
     The error (`room`) is an estimate and no bound, because it supposes that within a step of x the
     function is smooth or has one kink.
     """
+    size = abs(f(x))
     left, right = slopes(f, x, STEP)
     near_left, near_right = slopes(f, x, STEP / 2)
     central = (left + right) / 2
     truncation = 2 * abs(central - (near_left + near_right) / 2)
-    size = abs(f(x)) + abs(central * x).sum()  # the terms of a sum may cancel
-    room = ROUNDING * size / STEP + truncation
+    terms = abs(central * x).sum()  # they may cancel in f(x)
+    room = ROUNDING * (size + terms) / STEP + truncation
     jump = abs(2 * (near_right - near_left) - (right - left))
     return central, room + jump / 2, jump / 2 > room
