@@ -38,7 +38,7 @@ def save_model(model, path):
 
     Raises ValueError if a parameter is not finite or can't be checked for that (float8, quantized);
     a buffer may hold inf or nan, as a causal mask and an observer's minimum do. Raises OSError if
-    the file can't be written, on Windows also while another program has it open. In both cases the
+    the file can't be written, on Windows also while another program has it open; in both cases the
     old file remains.
     """
     state_dict = model.state_dict()
@@ -139,8 +139,8 @@ def check_values(state_dict, model, source):
 def check_fit(state_dict, expected, source):
     """Raise ValueError unless the names, shapes and dtypes, and the tied weights, are the model's.
 
-    `expected` is the model's own state_dict. A copy of it, which shares memory where the model
-    does, is filled, and must then hold what the file holds.
+    A copy of `expected`, the model's own state_dict, shares memory where the model does. It is
+    filled from the file, and must then hold what the file holds.
     """
     found, needed = (
         {name: f"{tensor.dtype} of shape {tuple(tensor.shape)}" for name, tensor in tensors.items()}

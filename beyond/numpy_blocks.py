@@ -146,10 +146,10 @@ def add_up(blocks, weight, bias, loss_fn):
 
 
 def shares(X, y, threads):
-    """Return a list of blocks for each thread. Where they begin and end depends on n alone.
+    """Return a list of blocks for each thread, whose edges depend on n alone.
 
-    The blocks have nearly the same length. With more than SHORT points it is a multiple of ROWS, so
-    that up to ROWS - 1 points are left, which make one more block.
+    The blocks have nearly the same length, with more than SHORT points a multiple of ROWS, so that
+    up to ROWS - 1 points are left, which make one more block.
     """
     n = len(X)
     whole = n - n % ROWS if n > SHORT else n
@@ -165,8 +165,8 @@ def shares(X, y, threads):
 def as_blocks(X, y, bounds):
     """Return the blocks within these bounds: views of X and y, and the arrays to work in.
 
-    All blocks share these: `terms`, for the three sums, and the rows of it that hold predictions
-    and then losses, weight's terms, and derivatives by y_pred.
+    All blocks work in the same ones: `terms`, for the three sums, and the rows of it that hold
+    predictions and then losses, weight's terms, and derivatives by y_pred.
     """
     room = np.empty(3 * max(stop - start for start, stop in bounds), X.dtype.type)
     blocks = []

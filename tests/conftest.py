@@ -22,13 +22,13 @@ from manual_grad.published_runs import published_runs
 
 matplotlib.use("Agg")
 torch.set_num_threads(1)  # several threads add up a sum in another order
+torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # loads much on first use, in whichever test
 gc.freeze()  # or Python looks through all of torch, again and again: a tenth of the time
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
 def no_figures_left():
-    """Close each test's figures."""
     yield
     plt.close("all")
 
@@ -43,18 +43,19 @@ def reference():
 def start():
     """Return a function that starts a program as an editor's run button does, in this process.
 
-    start("lessons/first_epoch.py", "--option", folder=tmp_path) returns what it prints. Pictures
-    go to `folder`. A program that ends with sys.exit raises SystemExit.
+    start("lessons/first_epoch.py", "--option", folder=tmp_path) returns what the program prints,
+    and raises SystemExit where it ends by that. Pictures go to `folder`.
     """
 
     def run(file, *arguments, folder):
-        printed, before = io.StringIO(), (sys.argv, list(sys.path))
-        sys.argv = [str(ROOT / file), *map(str, arguments)]
-        try:
-            with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-                runpy.run_path(sys.argv[0], run_name="__main__")
-        finally:
-            sys.argv, sys.path[:] = before
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(io.StringIO()) as printed,
+        ):
+            patch.setattr(sys, "argv", [str(ROOT / file), *map(str, arguments)])
+            patch.setattr(sys, "path", list(sys.path))
+            runpy.run_path(sys.argv[0], run_name="__main__")
         return printed.getvalue()
 
     return run
@@ -69,11 +70,11 @@ def ran(tmp_path_factory):
 
     @functools.cache
     def run(program):
-        printed, figures = io.StringIO(), {}
+        figures = {}
         with (
             pytest.MonkeyPatch.context() as patch,
             contextlib.chdir(tmp_path_factory.mktemp("ran")),
-            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stdout(io.StringIO()) as printed,
         ):
             patch.setattr(Figure, "savefig", lambda figure, path: figures.update({path: figure}))
             program.main()
@@ -99,12 +100,8 @@ def assert_is_the_band_of(losses, band, **near):
 
 def pytest_terminal_summary(terminalreporter):
     """Say how many published numbers were compared, and which public runs print the same."""
-    told = [
-        pair
-        for key in ("passed", "failed")
-        for report in terminalreporter.getreports(key)
-        for pair in getattr(report, "user_properties", ())
-    ]
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    told = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     counts = [value for name, value in told if name == "published numbers"]
     if counts:
         compared, digits, losses, bits = map(sum, zip(*counts))

@@ -63,7 +63,7 @@ class Ran(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A published number, as printed, and ours. `exact`: they have to be equal."""
+    """A published number, as printed, and ours, which has to equal it where it is `exact`."""
 
     document: str
     place: str
@@ -90,7 +90,7 @@ def source(script):
 
 
 def cells(script):
-    """Return a script's code cells in order."""
+    """Return a script's code cells in order, each of which begins with a line `# %% title`."""
     _, *parts = re.split(r"^# %% (.*)\n", source(script), flags=re.MULTILINE)
     return [Cell(*cell) for cell in zip(parts[::2], parts[1::2]) if cell[0] != "[markdown]"]
 
@@ -121,7 +121,7 @@ def run(script, some_cells):
 
 @cache
 def ran(script):
-    """Return what a script's cells did. Each script runs once for all tests."""
+    """Return what a script's cells did, once they have run for all tests."""
     return run(script, cells(script))
 
 
@@ -138,7 +138,7 @@ def device(script):
 
 
 def numbers(script):
-    """Return each Number that a script prints."""
+    """Return each Number that a script prints, in the order in which it prints them."""
     exact = X86 and device(script) == "cpu"
     found = []
     for document, _, text in beside(script):

@@ -42,7 +42,7 @@ def table(text, header):
 
 
 def run(code, folder):
-    """Run code as a script in a folder. Return all it shows: output, warnings, the error."""
+    """Run code as a script in a folder, and return all it shows: output, warnings, the error."""
     (folder / "script.py").write_text(code, encoding="utf-8")
     output, error = io.StringIO(), ""
     with (
@@ -61,10 +61,10 @@ def run(code, folder):
 
 
 def assert_shows(seen, quoted):
-    """Assert that `seen` has the quoted lines in this order. "..." stands for anything.
+    """Assert that `seen` has the quoted lines in this order, where "..." stands for anything.
 
     Numbers are compared to six decimals (other CPUs round otherwise), or to as many as are quoted.
-    Brackets are left out: Python 3.12 prints an OrderedDict with other ones.
+    Brackets are left out, because Python 3.12 prints an OrderedDict with other ones.
     """
 
     def words(text):
