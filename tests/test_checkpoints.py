@@ -4,7 +4,6 @@ import os
 import stat
 import tracemalloc
 from functools import partial
-from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -155,8 +154,6 @@ def test_a_damaged_file_is_refused_or_gives_the_saved_numbers(path):
             assert number >= torn + 64, "half a file, or one with other weights, loads"
         except ValueError:
             pass
-    alone = torch.load(BytesIO(damaged[torn]), weights_only=True)
-    assert alone["weight"].tolist() != saved["weight"], "torch.load alone takes it, without a word"
 
 
 def test_records_larger_than_the_file_are_refused_before_they_are_read(path):
