@@ -40,7 +40,7 @@ def test_each_epoch_is_that_of_one_process(train, alone):
         assert data_parallel.farthest(ours) <= data_parallel.TOLERANCE
     half = data_parallel.with_ddp(*RUN[:2], RUN.weight, RUN.bias, Twins(*alone), lr=0.01, epochs=1)
     assert half.weight_grad[0] == ours.weight_grad[0] / 2, "half of all points count half"
-    assert alone.add_up(2**53 - 1)[0] == 2**53 - 1, "exact; float32 would say 2^53"
+    assert alone.add_up(2**53 - 1)[0].item() == 2**53 - 1, "exact; float32 would say 2^53"
 
 
 @pytest.mark.parametrize("points", [40, 1000, 1001])

@@ -71,13 +71,16 @@ def test_cell_for_cell_the_scripts_are_the_documents():
 
 
 def test_what_a_script_says_again_is_what_it_was():
-    def blocks(some_cells):
-        nodes = [node for cell in some_cells for node in ast.parse(cell.code).body]
+    def blocks(script, repeats):
+        code = "\n".join(cell.code for cell in cells(script) if cell.repeats == repeats)
+        nodes = ast.parse(code).body
         return {ast.unparse(n) for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
 
-    first = blocks(cells("01_data") + cells("02_model"))
+    plot = blocks("01_data", repeats=False)
+    assert plot < blocks("07_exercises", repeats=False)
+    first = plot | blocks("02_model", repeats=False)
     for script in SCRIPTS[1:6]:
-        assert blocks(cell for cell in cells(script) if cell.repeats) <= first, script
+        assert blocks(script, repeats=True) <= first, script
         for name in ("X_train", "y_train", "X_test", "y_test"):
             ours, before = ran(script).names[name], ran("01_data").names[name]
             assert torch.equal(ours.cpu(), before), f"{script}, {name}"
