@@ -10,8 +10,7 @@ Each trainer is compared with torch_optim in every epoch of a run. The columns o
     last       those of the last epoch, in 9 digits, which make out any float32
 
 Below a trainer stands the first of its numbers that rounding can't explain (rounding.py), if there
-is one.
-figures/manual_grad.png shows the paths of all trainers over the loss.
+is one. figures/manual_grad.png shows the paths of all trainers over the loss.
 
 The text is the same in every run on one machine, so that `diff` of two texts, of an old and a new
 PyTorch for example, shows which runs have changed, even by one bit. (The tests name each printed
