@@ -283,11 +283,6 @@ class Tensor:
     def __format__(self, spec):
         return format(self.item(), spec) if spec else repr(self)
 
-    def __reduce__(self):  # what copy.deepcopy and pickle call
-        if self._inputs != []:
-            raise RuntimeError("only leaves can be copied: a copied graph has other leaves")
-        return Tensor, (self.data, self.requires_grad), (None, {"grad": self.grad})
-
     __array_priority__ = 1000  # array * tensor: NumPy leaves it to Tensor.__rmul__, as torch's
     __array__ = __array_function__ = _refuse(f"NumPy would lose a Tensor's gradient: {INSTEAD}")
     __bool__ = _refuse("a Tensor is neither true nor false: use x.data or x.item()")

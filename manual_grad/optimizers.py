@@ -46,9 +46,9 @@ class SGD:
         phi <- phi - lr * b
 
     torch's theta is that look-ahead point, theta = phi - lr * momentum * b, so that the gradient is
-    taken where the parameters are, as in every other optimizer. Put into these two lines, with a
-    fixed lr, that gives the four lines above. Source of the textbook's form: Sutskever et al., "On
-    the importance of initialization and momentum in deep learning" (2013).
+    taken where the parameters are. Put into these two lines, with a fixed lr, that gives the four
+    above. Source of the textbook's form: Sutskever et al., "On the importance of initialization
+    and momentum in deep learning" (2013).
     """
 
     def __init__(

@@ -3,11 +3,9 @@
 One checker for each operation and each pair of shapes. Then the walk back.
 """
 
-import copy
 import doctest
 import math
 import operator
-import pickle
 import warnings
 from functools import partial
 from itertools import product
@@ -218,14 +216,7 @@ def test_a_python_number_warns_that_it_has_no_gradient_unless_item_asks_for_it()
         assert (x.item(), float(Tensor(2.0)), *array, f"{x:.1f}") == (2, 2, 2, 2, "2.0")
 
 
-def test_a_leaf_can_be_copied_and_gets_new_data():
-    leaf = Tensor(np.ones(2, np.float32), requires_grad=True)
-    leaf.sum().backward()
-    for other in (copy.deepcopy(leaf), pickle.loads(pickle.dumps(leaf))):
-        (other * leaf).sum().backward()
-        assert (other.grad.tolist(), other.dtype) == ([2, 2], np.float32)
-        other.data = other.data - 1
-        assert (other.data.tolist(), leaf.data.tolist()) == ([0, 0], [1, 1])
+def test_a_leaf_gets_new_data_and_may_require_a_gradient_later():
     scalar = Tensor(1.0)
     scalar.data = scalar.data / 4  # a NumPy number
     assert type(scalar.data) is np.ndarray
@@ -257,7 +248,6 @@ COMPARISONS = [getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt"
         (lambda: setattr(Tensor(1), "requires_grad", True), RuntimeError, "only tensors of floats"),
         (lambda: setattr(X, "data", np.ones(2)), RuntimeError, r"data must .* not shape \(2,\)"),
         (lambda: setattr(X, "data", X.data.astype("f4")), RuntimeError, r"\(2, 3\) of float32"),
-        (lambda: copy.deepcopy(X * 2), RuntimeError, "only leaves can be copied"),
         (lambda: X @ 2.0, ValueError, "matmul"),
         (lambda: np.ones(2) @ Tensor(2.0), ValueError, "matmul"),
         (lambda: setattr(X, "requires_gard", True), AttributeError, "requires_gard"),

@@ -112,21 +112,6 @@ def test_a_planted_mistake_is_caught(mistake):
 EVERY_TRAINER = BY_HAND | {"torch_optim": torch_optim.train}
 
 
-def test_heights_need_a_tiny_rate_or_standardized_features():
-    """x from 65 to 100: MSE diverges at lr = 0.01, says what helps, and that helps."""
-    rng = np.random.default_rng(0)
-    X = rng.uniform(65, 100, (50, 1))
-    y = 1.5 * X - 40 + rng.normal(0, 2, X.shape)
-    standardized = (X - X.mean()) / X.std()
-    best = np.polyfit(standardized.ravel(), y.ravel(), 1)
-    advice = r"no longer finite in epoch \d+, .*smaller lr, or standardize X: \(X - X.mean\(\)\) /"
-    for train in EVERY_TRAINER.values():
-        with pytest.raises(FloatingPointError, match=advice):
-            train(X, y, 0.0, 0.0, loss="mse")
-        end = train(standardized, y, 0.0, 0.0, loss="mse", lr=0.4, epochs=30)
-        assert_allclose([end.weight[-1], end.bias[-1]], best, rtol=1e-9)
-
-
 @pytest.mark.parametrize("trainer", EVERY_TRAINER)
 def test_arrays_and_tensors_are_taken_and_left_alone(trainer):
     train = EVERY_TRAINER[trainer]
@@ -247,13 +232,15 @@ def test_the_largest_numbers_and_a_rate_of_0_are_taken():
         train(LABELS, LABELS, 0.5, 0.0, loss="bce", epochs=1)
 
 
-@pytest.mark.parametrize("column", range(5))
-def test_one_number_that_is_not_finite_ends_a_run_and_is_named(column):
-    rows = np.ones((4, 5))
-    rows[2:, column] = np.nan
-    name = Trajectory._fields[column]
-    with pytest.raises(FloatingPointError, match=rf"in epoch 2, .*\b{name}=nan"):
-        as_trajectory(rows, np.float32)
+def test_a_run_ends_in_the_first_epoch_with_a_number_that_is_not_finite():
+    for train in EVERY_TRAINER.values():  # from 65 to 100, as people's heights in inches are
+        with pytest.raises(FloatingPointError, match=r"smaller lr, or standardize X"):
+            train(65 + 35 * LABELS, LABELS, 0.0, 0.0, loss="mse")
+    for i, name in enumerate(Trajectory._fields):
+        rows = np.ones((4, 5))
+        rows[2:, i] = np.nan
+        with pytest.raises(FloatingPointError, match=rf"in epoch 2, .*\b{name}=nan"):
+            as_trajectory(rows, np.float32)
 
 
 @pytest.mark.slow
