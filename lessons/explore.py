@@ -108,7 +108,7 @@ class Explorer:
         self.redraw()
 
     def lr(self):
-        """Return the learning rate, rounded to one digit: so 0.01 and 0.8 are easy to hit."""
+        """Return the learning rate, rounded to one digit so that 0.01 and 0.8 are easy to hit."""
         return float(f"{10**self.exponent.val:.1g}")
 
     def epoch_from(self, point):

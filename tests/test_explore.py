@@ -73,6 +73,7 @@ def test_the_window_shows_a_dragged_point_with_torchs_loss_and_gradient(window, 
         ([name.xy for name in window.names], [point + gradient / 2, point - 0.5 * gradient]),
     ):
         np.testing.assert_allclose(np.ravel(shown), np.ravel(right), atol=FLOAT32)
+    assert [name for name, lines in window.contours.items() if lines.get_visible()] == [loss]
     sides = np.sign([name.get_position()[1] for name in window.names])
     assert (sides == np.sign([gradient[1], -gradient[1]])).all()
     assert f"{loss} {value.item():.4g}\n" in window.words.get_text()

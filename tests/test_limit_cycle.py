@@ -95,6 +95,7 @@ def test_the_picture_shows_each_models_two_losses_and_what_the_row_takes_from_wh
     trajectory, (_, figures) = trained("section 6"), ran(limit_cycle)
     models, epochs = figures["limit_cycle"].axes
     a, b = (both_losses(RUN, trajectory, epoch) for epoch in (119, 120))
+    assert (a[0], b[1]) == pytest.approx((0.0012645, 0.0138018), abs=5e-8), "the README's row"
     bars = np.reshape([bar.get_height() for bar in models.patches if bar.get_width() < 1], (2, 3))
     np.testing.assert_array_equal(bars, [(a[0], b[0], a[0]), (a[1], b[1], b[1])])
     assert [text.get_text() for text in models.texts] == [f"{loss:.4f}" for loss in bars.ravel()]
