@@ -25,7 +25,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 
 from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT
-from check.search import TUTORIAL, changes, find, unique
+from check.search import TUTORIAL, changes, confirmed, find
 from check.simulate import Settings, simulate
 from check.tables import Table, read
 from manual_grad import program
@@ -52,7 +52,7 @@ def explain(table):
     except ValueError as error:
         return Explanation(None, f"{count} Not explained: {error}.")
     if found is None:
-        words = first_column(table) or not_explained(search)
+        words = first_column(search) or not_explained(search)
         return Explanation(None, f"{count} {words}")
     if found.own and found.settings.trains == "nothing":
         words = same_row(search.printed.epochs)
@@ -85,7 +85,7 @@ def in_words(found, search):
     name, changed = differences(found)
     run = TUTORIAL[name]
     said = [SENTENCES[field](found.settings, run, search) for field in changed]
-    said = unique(*filter(None, said))
+    said = list(dict.fromkeys(filter(None, said)))
     if found.own:
         said.insert(0, own_start(found.settings, search.hints))
     elif name != "section 3" and said:
@@ -148,7 +148,7 @@ def of_line(settings, run, search):
 
 def of_start(settings, run, search):
     """Say how the model's start came about, beside the tutorial's two draws after one seed."""
-    start = next((s for s in search.starts if s.pair == settings.start), None)
+    start = search.starts.get(settings.start)
     if start is None or start.seed is None:
         w, b = map(number, settings.start)
         return f"The model started from weight {w} and bias {b}, with nothing drawn at random."
@@ -253,14 +253,12 @@ def same_row(epochs):
     )
 
 
-def first_column(table):
+def first_column(search):
     """Return what is known if the train losses alone follow from a known start, or ""."""
-    if len(table.rows[0][1]) != 2:
+    half = search.half and confirmed(search.half, search)
+    if not half:
         return ""
-    found, search = find([(epoch, texts[:1]) for epoch, texts in table.rows], table.hints)
-    if found is None or found.own or found.settings.columns != ("train",):
-        return ""
-    what = in_words(found, search) or f"This is {differences(found)[0]}."
+    what = in_words(half, search) or f"This is {differences(half)[0]}."
     return (
         f"The first number follows in all rows: {what} Not explained is the second number: which "
         "predictions and labels does test_loss compare?"
@@ -370,7 +368,7 @@ def print_summary(count, causes, unread):
     """Print how many tables have each cause, the most frequent first, and in which files."""
     print(f"\n{count} files, {sum(map(len, causes.values()))} tables")
     for cause, where in sorted(causes.items(), key=lambda item: -len(item[1])):
-        names = "" if cause == TUTORIALS else f" ({', '.join(unique(*where))})"
+        names = "" if cause == TUTORIALS else f" ({', '.join(dict.fromkeys(where))})"
         print(f"{len(where):>4} {cause}{names}")
     if unread:
         print(f"{len(unread):>4} files can't be checked ({', '.join(unread)})")

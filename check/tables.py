@@ -1,15 +1,16 @@
-"""The tables of losses in a notebook, or in the text that a run printed, and what its code says.
+"""The tables of losses in a notebook, or in the text that a run printed.
 
-A notebook is JSON, and its outputs are what it printed. Its code is parsed and never run: the last
-numbers that it assigns before a table are hints on where to search for the table's cause.
+A notebook is JSON whose cells hold what they printed. A table comes with hints: what the code above
+it says.
 """
 
-import ast
 import json
 import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from check.hints import hints_of
 
 MOST_BYTES = 50_000_000  # bytes; a notebook with a few hundred pictures is smaller
 
@@ -214,107 +215,3 @@ def row_in(line):
     if bare:
         return int(bare[1]), tuple(DECIMAL.findall(line[bare.end(1) :])), False
     return None, (), False
-
-
-# --- What the code says
-
-
-def hints_of(codes):
-    """Return what cells of code say, as far as it can be read without running them.
-
-    The keys are X, parameters, seed, loss, optimizer, lr, momentum, split, and the names of numbers
-    such as weight, bias and epochs. The last statement counts.
-    """
-    reader = CodeReader()
-    for code in codes:
-        lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in code.split("\n")]
-        try:
-            reader.visit(ast.parse("\n".join(lines)))
-        except (SyntaxError, ValueError, RecursionError):
-            continue  # a cell that Python can't read says nothing here
-    return reader.hints
-
-
-class CodeReader(ast.NodeVisitor):
-    """Collects hints from the statements that it visits, in their order."""
-
-    LOSSES = ("L1Loss", "MSELoss", "HuberLoss", "SmoothL1Loss")
-    OPTIMIZERS = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS")
-
-    def __init__(self):
-        self.hints, self.numbers = {}, {}
-
-    def visit_Assign(self, node):
-        for target in node.targets:
-            pairs = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = zip(target.elts, node.value.elts)
-            for name, value in pairs:
-                number = self.number(value)
-                if isinstance(name, ast.Name) and number is not None:
-                    self.numbers[name.id] = number
-                    if name.id.lower() in ("weight", "weights", "w", "bias", "b", "epochs"):
-                        self.hints[name.id.lower()] = number
-                if isinstance(name, ast.Name) and name.id.lower().startswith("x"):
-                    self.note_inputs(value)
-        self.generic_visit(node)
-
-    def note_inputs(self, value):
-        for call in (node for node in ast.walk(value) if isinstance(node, ast.Call)):
-            if called(call) in ("arange", "linspace"):
-                named = {k.arg: self.number(k.value) for k in call.keywords}
-                names = ("start", "end", "step" if called(call) == "arange" else "steps")
-                given = [self.number(argument) for argument in call.args]
-                given += [named[name] for name in names[len(given) :] if name in named]
-                self.hints["X"] = f"{called(call)}({', '.join(map(str, given))})"
-
-    def visit_ClassDef(self, node):
-        drawn = [called(n) for n in ordered(node) if called(n) in ("randn", "rand", "Linear")]
-        if drawn:
-            self.hints["parameters"] = drawn
-        self.generic_visit(node)
-
-    def visit_Call(self, node):
-        name, named = called(node), {k.arg: self.number(k.value) for k in node.keywords}
-        first = self.number(node.args[0]) if node.args else None
-        if (
-            name == "manual_seed"
-            and (seed := named.get("seed", first)) is not None
-            and abs(seed) < 2**63
-        ):
-            self.hints["seed"] = int(seed)
-        elif name in self.LOSSES:
-            self.hints["loss"] = name
-        elif name in self.OPTIMIZERS:
-            lr = named.get("lr", self.number(node.args[1]) if len(node.args) > 1 else None)
-            self.hints.update(optimizer=name, momentum=named.get("momentum") or 0.0)
-            self.hints.update({} if lr is None else dict(lr=lr))
-        elif name == "train_test_split":
-            self.hints["shuffled"] = True
-        elif name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
-            for share in map(self.number, (node.args[0].left, node.args[0].right)):
-                if share is not None and 0 < share < 1:
-                    self.hints["split"] = share
-        self.generic_visit(node)
-
-    def number(self, node):
-        """Return the number that an expression is, or None if reading alone doesn't tell."""
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return node.value
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            value = self.number(node.operand)
-            return None if value is None else -value
-        return self.numbers.get(node.id) if isinstance(node, ast.Name) else None
-
-
-def ordered(node):
-    """Return all nodes below one in the order of the text."""
-    inner = (n for n in ast.walk(node) if hasattr(n, "lineno"))
-    return sorted(inner, key=lambda n: (n.lineno, n.col_offset))
-
-
-def called(node):
-    """Return the name of the function that a call calls, without its module, or ""."""
-    if not isinstance(node, ast.Call):
-        return ""
-    return getattr(node.func, "attr", getattr(node.func, "id", ""))
