@@ -24,7 +24,8 @@ def sound(hints):
             return isinstance(value, words[name])
         if name in ("seed", "epochs"):
             return isinstance(value, int) and 0 <= value < 2**63
-        return isinstance(value, int | float) and abs(value) < 1e6
+        lowest = 0 if name in ("lr", "momentum") else -1e6
+        return isinstance(value, int | float) and lowest <= value < 1e6
 
     return {name: value for name, value in hints.items() if fits(name, value)}
 

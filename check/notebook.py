@@ -52,19 +52,19 @@ def explain(table):
     except ValueError as error:
         return Explanation(None, f"{count} Not explained: {error}.")
     if found is None:
-        words = first_column(search) or not_explained(search)
-        return Explanation(None, f"{count} {words}")
-    if found.own and found.settings.trains == "nothing":
-        words = same_row(search.printed.epochs)
-        return Explanation(found.settings, f"{count} {words}", "one row again and again")
+        return Explanation(None, f"{count} {first_column(search) or not_explained(search)}")
     run, changed = differences(found)
     near = every_row(found, search)
-    if not changed and not found.own:
-        words = f"{count} These are the tutorial's numbers ({run}): {near}."
-        return Explanation(found.settings, words, TUTORIALS)
-    words = " ".join((count, in_words(found, search), f"{near[0].upper()}{near[1:]}."))
-    cause = OWN_START if found.own else next(CAUSES[name] for name in CAUSES if name in changed)
-    return Explanation(found.settings, words, cause)
+    if found.own and found.settings.trains == "nothing":
+        words, cause = same_row(search.printed.epochs), "one row again and again"
+    elif found.own:
+        words, cause = f"{in_words(found, search)} {near}", OWN_START
+    elif changed:
+        words = f"{in_words(found, search)} {near}"
+        cause = next(CAUSES[field] for field in CAUSES if field in changed)
+    else:
+        words, cause = f"These are the tutorial's numbers ({run}). {near}", TUTORIALS
+    return Explanation(found.settings, f"{count} {words}", cause)
 
 
 def differences(found):
@@ -83,14 +83,14 @@ def differences(found):
 def in_words(found, search):
     """Return what differs from the tutorial, a sentence for each difference."""
     name, changed = differences(found)
-    run = TUTORIAL[name]
-    said = [SENTENCES[field](found.settings, run, search) for field in changed]
-    said = list(dict.fromkeys(filter(None, said)))
+    said = [SENTENCES[field](found.settings, TUTORIAL[name], search) for field in changed]
     if found.own:
         said.insert(0, own_start(found.settings, search.hints))
-    elif name != "section 3" and said:
+    elif not changed:
+        return f"This is {name}."
+    elif name != "section 3":
         said.insert(0, f"This is {name}, but:")
-    return " ".join(said)
+    return " ".join(dict.fromkeys(filter(None, said)))
 
 
 TUTORIALS, OWN_START = "as the tutorial", "a start of its own"
@@ -100,15 +100,15 @@ def every_row(found, search):
     """Return how near the rows follow, and on which machines others have seen the same digits."""
     rows = len(search.printed.epochs)
     if found.exact:
-        return f"all digits of all {rows} rows follow"
+        return f"All digits of all {rows} rows follow."
     if found.off <= 0:
-        return f"all {rows} rows follow"
+        return f"All {rows} rows follow."
     public = seen_on(search)
     where = f", as {public} print them" if public else ""
-    near = f"all {rows} rows follow, but for last digits ({found.off:.1e} off at most){where}"
+    near = f"All {rows} rows follow, but for last digits ({found.off:.1e} off at most){where}"
     if found.own and found.off > 2e-6:
         near += "; a residual's sign has flipped by rounding, and a few numbers show that"
-    return near
+    return f"{near}."
 
 
 @cache
@@ -258,10 +258,9 @@ def first_column(search):
     half = search.half and confirmed(search.half, search)
     if not half:
         return ""
-    what = in_words(half, search) or f"This is {differences(half)[0]}."
     return (
-        f"The first number follows in all rows: {what} Not explained is the second number: which "
-        "predictions and labels does test_loss compare?"
+        f"The first number follows in all rows: {in_words(half, search)} Not explained is the "
+        "second number: which predictions and labels does test_loss compare?"
     )
 
 
@@ -282,13 +281,12 @@ def not_explained(search):
     k = best.first - search.first
     before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
     best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
-    what = in_words(best, search) or f"This is {differences(best)[0]}."
     epoch = search.rows[best.rows][0]
     where = f"row {best.rows + 1}" if epoch is None else f"the row of epoch {epoch}"
     return (
-        f"Not explained, but rows 1 to {best.rows} are those of this run: {what} From there on "
-        f"{where} isn't. Was a number changed, was another cell run in between, or did another "
-        "machine's rounding grow?"
+        f"Not explained, but rows 1 to {best.rows} are those of this run: "
+        f"{in_words(best, search)} From there on {where} isn't. Was a number changed, was another "
+        "cell run in between, or did another machine's rounding grow?"
     )
 
 
@@ -318,6 +316,7 @@ SENTENCES = {
     "columns": lambda s, run, search: COLUMN_WORDS[s.columns],
     "dtype": lambda s, run, search: f"The data and the model are {s.dtype}, not {run.dtype}.",
 }
+# What the fields are called in a summary, the gravest first.
 CAUSES = {
     "test_target": "X_test for y_test",
     "trains": "no step, or not all parameters trained",

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import torch
 
+from manual_grad import optimizers
+
 SECTION_3 = 0.33669036626815796, 0.12880940735340118  # torch.randn, twice, after manual_seed(42)
 SECTION_6 = 0.7645385265350342, 0.8300079107284546  # nn.Linear(1, 1) after manual_seed(42)
 
@@ -50,6 +52,9 @@ LOSSES = {
         1,
     ),
 }
+
+
+OPTIMIZERS = {"SGD": optimizers.SGD, "Adam": optimizers.Adam, "AdamW": optimizers.AdamW}
 
 
 @cache
@@ -102,20 +107,20 @@ def train(settings, states, epochs):
     y = settings.weight * X + settings.bias
     _, slope, factor = LOSSES[settings.loss]
     share = torch.tensor([factor / len(X)], dtype=X.dtype)
-    moves = torch.ones(2, dtype=X.dtype)
-    if settings.trains != "both":
-        moves = torch.tensor([settings.trains == "weight", 0], dtype=X.dtype)
     inputs_of_each = torch.stack([X, torch.ones_like(X)])  # what weight and bias are multiplied by
-
-    plain = settings.optimizer == "SGD" and not settings.momentum and settings.zero_grad
+    held = {"both": 2, "weight": 1, "nothing": 0}[settings.trains]  # columns that a step changes
+    plain = settings.optimizer == "SGD" and not settings.momentum
     states = states.unsqueeze(0)
-    gradient, memory, last_lr = 0, None, None
+    gradient, last_lr, optimizer = 0, None, None
     for steps, lr in (*settings.earlier, (epochs, settings.lr)):
-        if lr != last_lr:
-            memory, last_lr = Memory(), lr
         path = [states[-1]]
+        if lr != last_lr and not plain:
+            parameters = path[0][:, :held].numpy().copy()
+            options = dict(momentum=settings.momentum) if settings.optimizer == "SGD" else {}
+            optimizer = OPTIMIZERS[settings.optimizer]([parameters], lr=lr, **options)
+        last_lr = lr
         while len(path) <= steps:
-            if plain and len(path) % 500 == 0 and (period := repeats(path)):
+            if plain and settings.zero_grad and len(path) % 500 == 0 and (period := repeats(path)):
                 path += [path[-period + i % period] for i in range(steps + 1 - len(path))]
                 break
             state = path[-1]
@@ -123,7 +128,13 @@ def train(settings, states, epochs):
             slopes = slope(residual) * share
             new = (slopes.unsqueeze(1) * inputs_of_each).sum(-1)
             gradient = new if settings.zero_grad else gradient + new
-            path.append(memory.step(settings, state, gradient * moves, lr, moves))
+            state = state.clone()
+            if plain:
+                state[:, :held].add_(gradient[:, :held], alpha=-lr)
+            else:
+                optimizer.step([gradient[:, :held].numpy()])
+                state[:, :held] = torch.from_numpy(parameters)
+            path.append(state)
         states = torch.stack(path)
     return states
 
@@ -131,41 +142,6 @@ def train(settings, states, epochs):
 def repeats(path, most=60):
     """Return after how many steps the last states have come again, all of them, or 0."""
     return next((p for p in range(1, most) if torch.equal(path[-1], path[-1 - p])), 0)
-
-
-class Memory:
-    """What an optimizer remembers from step to step: momentum's velocity, or Adam's two means."""
-
-    def __init__(self):
-        self.velocity = self.mean = self.square = None
-        self.steps = 0
-
-    def step(self, settings, state, gradient, lr, moves):
-        """Return the state after one step, rounded as torch.optim rounds it.
-
-        `moves` is 1 for a parameter that the optimizer holds, else 0.
-        """
-        if settings.trains == "nothing":
-            return state
-        if settings.optimizer == "SGD":
-            if settings.momentum:
-                first = self.velocity is None
-                self.velocity = (
-                    gradient.clone() if first else self.velocity * settings.momentum + gradient
-                )
-                gradient = self.velocity
-            return torch.add(state, gradient, alpha=-lr)
-        if settings.optimizer == "AdamW":
-            # Its weight decay is 0.01, and what the optimizer doesn't hold doesn't decay.
-            state = state * (1 - lr * 0.01 * moves)
-        beta, beta_square, tiny = 0.9, 0.999, 1e-8
-        if self.mean is None:
-            self.mean, self.square = torch.zeros_like(state), torch.zeros_like(state)
-        self.steps += 1
-        self.mean = self.mean.lerp(gradient, 1 - beta)
-        self.square = (self.square * beta_square).addcmul(gradient, gradient, value=1 - beta_square)
-        size = self.square.sqrt() / (1 - beta_square**self.steps) ** 0.5 + tiny
-        return state.addcdiv(self.mean, size, value=-lr / (1 - beta**self.steps))
 
 
 def simulate(settings, epochs):
