@@ -85,67 +85,68 @@ class CodeReader(ast.NodeVisitor):
     def __init__(self):
         self.hints, self.numbers = {}, {}
 
+    def note(self, **said):
+        """Keep what is said; None says nothing."""
+        self.hints.update({name: value for name, value in said.items() if value is not None})
+
     def visit_Assign(self, node):
         for target in node.targets:
             pairs = [(target, node.value)]
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = zip(target.elts, node.value.elts)
             for name, value in pairs:
-                number = self.number(value)
-                if isinstance(name, ast.Name) and number is not None:
-                    self.numbers[name.id] = number
-                    if name.id.lower() in ("weight", "weights", "w", "bias", "b", "epochs"):
-                        self.hints[name.id.lower()] = number
-                if isinstance(name, ast.Name) and name.id.lower().startswith("x"):
-                    self.note_inputs(value)
+                if isinstance(name, ast.Name):
+                    self.assign(name.id.lower(), value)
         self.generic_visit(node)
 
-    def note_inputs(self, value):
-        for call in (node for node in ast.walk(value) if isinstance(node, ast.Call)):
+    def assign(self, name, value):
+        self.numbers[name] = number = self.number(value)
+        if name in ("weight", "weights", "w", "bias", "b", "epochs"):
+            self.note(**{name: number})
+        for call in ast.walk(value) if name.startswith("x") else ():
             if called(call) in ("arange", "linspace"):
-                named = {k.arg: self.number(k.value) for k in call.keywords}
-                names = ("start", "end", "step" if called(call) == "arange" else "steps")
-                given = [self.number(argument) for argument in call.args]
-                given += [named[name] for name in names[len(given) :] if name in named]
-                self.hints["X"] = f"{called(call)}({', '.join(map(str, given))})"
+                places = enumerate(
+                    ("start", "end", "step" if called(call) == "arange" else "steps")
+                )
+                given = [self.argument(call, place, name) for place, name in places]
+                given = [str(number) for number in given if number is not None]
+                self.note(X=f"{called(call)}({', '.join(given)})")
 
     def visit_ClassDef(self, node):
         drawn = [called(n) for n in ordered(node) if called(n) in ("randn", "rand", "Linear")]
-        if drawn:
-            self.hints["parameters"] = drawn
+        self.note(parameters=drawn or None)
         self.generic_visit(node)
 
     def visit_Call(self, node):
-        name, named = called(node), {k.arg: self.number(k.value) for k in node.keywords}
-        first = self.number(node.args[0]) if node.args else None
-        if (
-            name == "manual_seed"
-            and (seed := named.get("seed", first)) is not None
-            and abs(seed) < 2**63
-        ):
-            self.hints["seed"] = int(seed)
+        name = called(node)
+        if name == "manual_seed":
+            self.note(seed=self.argument(node, 0, "seed"))
         elif name in LOSSES:
-            self.hints["loss"] = name
+            self.note(loss=name)
         elif name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS"):
-            lr = named.get("lr", self.number(node.args[1]) if len(node.args) > 1 else None)
-            self.hints.update(optimizer=name, momentum=named.get("momentum") or 0.0)
-            self.hints.update({} if lr is None else dict(lr=lr))
+            momentum = self.argument(node, 2, "momentum") if name == "SGD" else 0.0
+            self.note(optimizer=name, lr=self.argument(node, 1, "lr"), momentum=momentum or 0.0)
         elif name == "train_test_split":
-            self.hints["shuffled"] = True
+            self.note(shuffled=True)
         elif name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
             for share in map(self.number, (node.args[0].left, node.args[0].right)):
-                if share is not None and 0 < share < 1:
-                    self.hints["split"] = share
+                self.note(split=share if share and 0 < share < 1 else None)
         self.generic_visit(node)
+
+    def argument(self, call, place, name):
+        """Return the number that a call passes at this place or by this name, or None."""
+        given = [k.value for k in call.keywords if k.arg == name] + call.args[place : place + 1]
+        return self.number(given[0]) if given else None
 
     def number(self, node):
         """Return the number that an expression is, or None if reading alone doesn't tell."""
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return node.value
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            value = self.number(node.operand)
-            return None if value is None else -value
-        return self.numbers.get(node.id) if isinstance(node, ast.Name) else None
+            number = self.number(node.operand)
+            return None if number is None else -number
+        if isinstance(node, ast.Name):
+            return self.numbers.get(node.id.lower())
+        value = getattr(node, "value", None)
+        return value if type(value) in (int, float) else None
 
 
 def ordered(node):
