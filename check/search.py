@@ -215,17 +215,11 @@ class Search:
         changed = len(changes(found.settings)[1]) + (found.first != self.first)
         return len(said), changed, found.first
 
-    def begins(self, settings, states):
-        """Return which of the states (S, 2) print the first number, as a bool array (S,).
-
-        It is a train loss; a number that stands alone in its row may be a test loss, too.
-        """
-        self.tried += len(states)
-        losses = [losses_at(settings, states)]
-        if len(self.columns[0]) == 1:
-            losses.append(losses_at(settings, train(settings, states, 1)[1], "test"))
-        off = np.abs(torch.stack(losses).numpy() - self.printed.values[0, 0])
-        return off.min(axis=0) <= NEAR[settings.loss] + self.printed.half[0, 0]
+    def begins(self, settings, losses):
+        """Return where one of the losses, a row for each kind, is the table's first number."""
+        self.tried += losses.shape[1]
+        off = np.abs(losses - self.printed.values[0, 0]).min(axis=0)
+        return off <= NEAR[settings.loss] + self.printed.half[0, 0]
 
     def look(self, settings, starts, firsts=(0,), columns=None, named=None):
         """Return the Found among the runs from these starts, pairs (weight, bias).
@@ -282,9 +276,26 @@ class Search:
         return np.stack(right)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=20_000)
+def first_losses(settings, starts, alone):
+    """Return the train loss of each start as a row, and the first test loss if it may stand alone.
+
+    They are kept for the next table, because only what the code says differs from table to table.
+    """
+    states = as_states(settings, starts)
+    losses = [losses_at(settings, states)]
+    if alone:
+        losses.append(losses_at(settings, train(settings, states, 1)[1], "test"))
+    return torch.stack(losses).numpy()
+
+
 def path_of(settings, starts, epochs):
     """Return the states of `epochs` epochs or more from each start, kept for the next table."""
+    return longer_path(settings, starts, epochs if epochs < 500 else -(-epochs // 500) * 500)
+
+
+@lru_cache(maxsize=64)
+def longer_path(settings, starts, epochs):
     return train(settings, as_states(settings, starts), epochs)
 
 
@@ -307,11 +318,12 @@ def trained_on(search, level):
 
 def from_known_starts(search, level):
     """Look for settings that differ from a base, and its start, in `level` places."""
-    found, columns = [], [names for names in search.columns if names[0] == "train" or not names[1:]]
+    found, alone = [], len(search.columns[0]) == 1
+    columns = [names for names in search.columns if alone or names[0] == "train"]
     for count, base in product(range(level + 1), search.bases):
-        starts = search.starts_at(level - count)
+        starts = tuple(search.starts_at(level - count))
         for one in around(base, count):
-            near = search.begins(one, as_states(one, starts))
+            near = search.begins(one, first_losses(one, starts, alone))
             some = [start for start, begins in zip(starts, near) if begins]
             found += search.look(one, some, columns=columns)
     return found
@@ -330,10 +342,10 @@ def trained_before(search, level):
                 continue
             found += search.look(one, starts, range(latest + 1), search.columns[:1])
             # Another rate for the rows than before them: each state of the path is a start.
-            path = path_of(one, tuple(starts), latest)
+            path = path_of(one, tuple(starts), latest)[: latest + 1]
             _, once = np.unique(path.reshape(-1, 2), axis=0, return_index=True)
             k, s = np.divmod(np.sort(once), len(starts))
-            near = search.begins(one, path[k, s]) & (k > 0)
+            near = search.begins(one, losses_at(one, path[k, s]).numpy()[None]) & (k > 0)
             places = list(zip(k[near].tolist(), s[near].tolist()))[:MOST]
             states = [tuple(path[place].tolist()) for place in places]
             named = [dict(start=starts[s], earlier=((k, one.lr),)) for k, s in places]
