@@ -51,6 +51,11 @@ def before_each_step(run, trajectory):
     }
 
 
+def roundings(k):
+    """Return the largest change by k roundings, one after the other, as a share of a number."""
+    return k * U / (1 - k * U)
+
+
 def in_float64(run, trajectory):
     """Return {name: (value in float64, error bound of float32)} for loss and both gradients.
 
@@ -60,9 +65,9 @@ def in_float64(run, trajectory):
     weight, bias = (theta[:, None] for theta in before_each_step(run, trajectory).values())
     y_pred = weight * X + bias
     residual = y_pred - y
-    # The product, the sum and the difference are each rounded by U of their own size. The next two
-    # roundings enlarge such an error by (1 + U)^2 at most, which is less than 1 / (1 - 3 U).
-    error = U / (1 - 3 * U) * (np.abs(weight * X) + np.abs(y_pred) + np.abs(residual))
+    # The product, the sum and the difference are each rounded by U of their own size, or a little
+    # more than U in all, because the later roundings enlarge the earlier errors too.
+    error = roundings(3) / 3 * (np.abs(weight * X) + np.abs(y_pred) + np.abs(residual))
     if run.loss == "mae":
         losses, losses_error = np.abs(residual), error
         sign_known = np.abs(residual) > error  # elsewhere float32 may take any slope from -1 to 1
@@ -75,10 +80,9 @@ def in_float64(run, trajectory):
     # Each term of a mean is rounded up to 3 times more: 2 / n, times r, times x. The mean has n - 1
     # additions, in any order. The last rounding stands for all of float64's own, far smaller ones.
     k = 3 + len(X) - 1 + 1
-    k_roundings = k * U / (1 - k * U)  # of one number, one after the other, as a share of it
 
     def mean_and_bound(terms, terms_error):
-        bound = terms_error + k_roundings * (np.abs(terms) + terms_error)
+        bound = terms_error + roundings(k) * (np.abs(terms) + terms_error)
         return terms.mean(axis=1), bound.mean(axis=1)
 
     return {
@@ -121,7 +125,7 @@ def first_fault(run, trajectory):
             explained = np.abs(recorded - right) <= bound  # nan isn't
         if not explained.all():
             epoch = int(explained.argmin())
-            size, right_size = (numbers[epoch] - start[epoch] for numbers in (recorded, right))
+            size, right_size = recorded[epoch] - start[epoch], right[epoch] - start[epoch]
             ratio = size / right_size if right_size else inf
             faults.append(Fault(epoch, name, recorded[epoch], right[epoch], ratio))
     return min(faults, key=lambda fault: fault.epoch, default=None)
