@@ -25,10 +25,8 @@ if not __package__:  # started by its file name, as an editor's run button does
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from torch import nn
 
-from manual_grad import numpy_closed_form, program
+from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.loss_map import draw_map, path, write
 from manual_grad.program import BLUE, ORANGE
 from manual_grad.published_runs import published_runs
@@ -61,16 +59,6 @@ def on_paper(run):
     return [float(number) for number in (np.abs(residual).mean(), weight_grad, bias_grad, *step)]
 
 
-def by_autograd(run):
-    """Return the same five numbers by torch's autograd and optimizer."""
-    weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
-    optimizer = torch.optim.SGD([weight, bias], lr=run.lr)
-    loss = nn.L1Loss()(weight * run.X + bias, run.y)
-    loss.backward()
-    optimizer.step()
-    return [number.item() for number in (loss, weight.grad, bias.grad, weight, bias)]
-
-
 def print_table(run, parameters):
     """Print every fourth row of the table at (weight, bias); return the signs of all rows."""
     print("weight = {:.8f}, bias = {:.8f}; every fourth point\n".format(*parameters))
@@ -86,7 +74,8 @@ def print_numbers(run):
     """Print loss, gradients and step, on paper and by autograd."""
     print("\n# The first epoch: loss, gradients and step, in two ways\n")
     print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "autograd"))
-    for row, *numbers in zip(ROWS, on_paper(run), by_autograd(run)):
+    by_autograd = np.ravel(run._replace(epochs=1).train(torch_optim.train))
+    for row, *numbers in zip(ROWS, on_paper(run), by_autograd):
         print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, *numbers))
     print("\nBoth are float32, which keeps about 7 digits: they may differ from the 8th digit on.")
 

@@ -83,8 +83,7 @@ def test_each_lesson_is_named_and_its_help_is_its_docstring(start, tmp_path):
 def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradients():
     for run in (ZEROS, LATER, RUN):
         epoch = run._replace(epochs=1).train(torch_optim.train)
-        for way in (first_epoch.on_paper, first_epoch.by_autograd):
-            assert_allclose(way(run), np.ravel(epoch), atol=FLOAT32)
+        assert_allclose(first_epoch.on_paper(run), np.ravel(epoch), atol=FLOAT32)
         weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
         product = weight * run.X
         y_pred = product + bias
@@ -138,7 +137,7 @@ def test_the_residuals_are_drawn_by_sign_and_the_arrows_are_gradient_and_step(ra
             some = bars[((y_pred - RUN.y).sign() == sign).ravel()].numpy()
             assert_allclose(np.reshape(drawn.get_segments(), (-1, 4)), some, atol=PRINTED)
             assert label.get_text().endswith(f": {len(some)}")
-    _, *gradient, weight, bias = first_epoch.by_autograd(RUN)
+    _, *gradient, weight, bias = np.ravel(RUN._replace(epochs=1).train(torch_optim.train))
     start = np.array([RUN.weight, RUN.bias])
     ends = start + 0.005 * np.array(gradient), (weight, bias)
     notes = figures["first_epoch_surface"].axes[1].texts
