@@ -46,7 +46,7 @@ def test_a_saved_model_loads_to_the_bit(tmp_path):
 
 
 def test_buffers_come_back_whatever_they_hold_and_under_two_names(path):
-    for values in (torch.tensor([1, -torch.inf, torch.nan]), FLOAT8):
+    for values in (FLOAT8, torch.tensor([1, -torch.inf, torch.nan])):
         model, loaded = make_model(), make_model()
         for one, buffer in ((model, values), (loaded, torch.zeros_like(values))):
             one.register_buffer("mask", buffer)
@@ -54,6 +54,11 @@ def test_buffers_come_back_whatever_they_hold_and_under_two_names(path):
         save_model(model, path)
         load_model(loaded, path)
         np.testing.assert_array_equal(loaded.mask.float(), values.float())
+    wrong = {"'mask' is of type int": 3, "tied to another": torch.tensor([1, -torch.inf, 0])}
+    for message, value in wrong.items():
+        torch.save(model.state_dict() | {"mask": value}, path)
+        with pytest.raises(ValueError, match=message):
+            load_model(loaded, path)
 
 
 def make_tied(tie, rows=50):
@@ -85,12 +90,14 @@ def test_a_replaced_file_keeps_its_permissions_and_its_link(path, whole, tmp_pat
     (usual := tmp_path / "usual").touch()
     assert path.stat().st_mode == usual.stat().st_mode
     (link := tmp_path / "link").symlink_to(path)
-    modes = []  # those of the new file, before it takes the name
-    monkeypatch.setattr(os, "fsync", lambda file: modes.append(stat.S_IMODE(os.stat(file).st_mode)))
+    unnamed = []  # what the new file is before it takes the name
+    monkeypatch.setattr(os, "fsync", lambda file: unnamed.append(os.stat(file)))
     for mode in (0o600, 0o664):
         path.chmod(mode)
         save_model(model := make_model(), link)
-        assert stat.S_IMODE(path.stat().st_mode) == modes.pop() == mode
+        named, before = path.stat(), unnamed.pop()
+        assert stat.S_IMODE(named.st_mode) == stat.S_IMODE(before.st_mode) == mode
+        assert named.st_size == before.st_size
         assert state(load_model(make_model(), path)) == state(model)
     assert link.is_symlink()
 
