@@ -48,7 +48,7 @@ TRAINERS = {
     "yardstick: np.sum": read_once,
 }
 COLORS = BLUE, SKY, GREEN, PINK, ORANGE, "black", "0.5"
-MARKERS = "oPs^vD_"
+MARKERS = "oPs^vDX"
 
 
 def make_data(n):
