@@ -91,7 +91,7 @@ def at(place):
     return f" at {list(place)}" if place else ""
 
 
-def gradient(f, *values):
+def value_and_gradient(f, *values):
     """Return torch's value of f, and its gradient by the first argument, both in float64."""
     first, *others = (torch.tensor(value, dtype=torch.float64) for value in values)
     value = f(first.requires_grad_(), *others)
@@ -131,7 +131,7 @@ def exercise_3(mine):
             places.append(np.real(place))
             return f(place)
 
-        ours, right = mine.slope(called, x), gradient(f, x)[1]
+        ours, right = mine.slope(called, x), value_and_gradient(f, x)[1]
         low, high = (end([x, *places]) - x for end in (min, max))
         hint = f". You looked at f from x{low:+.1e} to x{high:+.1e}"
         name = f"slope of {name} at {x:g}"
@@ -139,7 +139,7 @@ def exercise_3(mine):
 
 
 def exercise_4(mine):
-    value, grad = gradient(nn.MSELoss(), Y_PRED, Y)
+    value, grad = value_and_gradient(nn.MSELoss(), Y_PRED, Y)
     yield Comparison("loss", mine.loss(Y_PRED.copy(), Y.copy()), value, 1e-12, N)
     yield Comparison("gradient", mine.gradient(Y_PRED.copy(), Y.copy()), grad, 1e-12, N)
 
@@ -183,7 +183,7 @@ def exercise_9(mine):
 
 
 def exercise_10(mine):
-    value, grad = gradient(nn.HuberLoss(delta=0.1), Y_PRED, Y)
+    value, grad = value_and_gradient(nn.HuberLoss(delta=0.1), Y_PRED, Y)
     yield Comparison("huber", mine.huber(Y_PRED.copy(), Y.copy()), value, 1e-12, N)
     ours = mine.huber_gradient(Y_PRED.copy(), Y.copy())
     yield Comparison("huber_gradient", ours, grad, 1e-12, N)

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from check import gradient as check_gradient
-from check.exercise import gradient as by_torch
+from check.exercise import value_and_gradient as by_torch
 from check.gradient import LABELS, PREDICTIONS, Verdict, check, measure, points
 from manual_grad.derivative import STEP
 from manual_grad.losses import LOSSES
