@@ -59,7 +59,7 @@ def check(run, train, file):
         return NOT_CHECKED, in_one_line(file, error)
     if fault := first_fault(run, ours):
         return NOT_RIGHT, start_elsewhere(run, ours, fault) or str(fault)
-    equal = np.equal(ours, run.train(torch_optim.train)).all(axis=0).sum()
+    equal = (np.array(ours) == np.array(run.train(torch_optim.train))).all(axis=0).sum()
     if equal == run.epochs:
         return RIGHT, f"right: all numbers of all {equal} epochs are torch.optim's to the bit"
     epochs = f"all numbers of {equal} of {run.epochs} epochs are torch.optim's to the bit"

@@ -96,6 +96,8 @@ def test_a_mistake_is_told_by_its_epoch_its_number_and_its_ratio(told):
         assert (status, err) == (NOT_RIGHT, "")
         pattern = re.escape(words).replace(r"\#", r"[\d.-]+")
         assert re.fullmatch(pattern, lines["section 3"]), lines
+        if words == ELSEWHERE:  # in the runs of MSE, too, whose gradients aren't 1
+            assert all("it begins at weight 0.9, bias" in line for line in lines.values())
 
 
 CANNOT_BE_CHECKED = [  # what is returned, and the line on stderr
