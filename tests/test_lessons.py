@@ -252,12 +252,12 @@ def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ra
         optim = getattr(torch.optim, name)
         weight, bias = points = np.transpose(line.get_xydata())
         theirs = RUN64._replace(loss="mse").train(torch_optim.train, optim=optim, **options)
-        assert_allclose([weight[1:], bias[1:]], [theirs.weight, theirs.bias], rtol=0, atol=LOOP)
+        apart = np.abs([weight[1:] - theirs.weight, bias[1:] - theirs.bias]).max()
+        assert apart <= LOOP
         losses = [loss_by_torch("mse", *point) for point in points.T]
         assert_allclose(curve.get_ydata(), losses, rtol=0, atol=LOOP)
         assert line.get_label() == curve.get_label() == title
-        assert row[:3] == [title, f"{weight[-1]:.6f}", f"{bias[-1]:.6f}"]
-        assert 0 < float(row[3]) <= LOOP
+        assert row == [title, f"{weight[-1]:.6f}", f"{bias[-1]:.6f}", f"{apart:.1e}"]
 
 
 # --- autograd_function
