@@ -3,7 +3,7 @@
 import os
 import threading
 import tracemalloc
-from math import fsum
+from math import fsum, log2
 
 import numpy as np
 import pytest
@@ -88,6 +88,7 @@ def test_a_sum_is_as_near_to_exact_as_the_docstring_says():
                     assert abs(float(mean[0]) - exact) <= room, (n, loss, name)
     one_by_one = np.add.accumulate(terms.ravel())[-1] / len(terms)
     assert abs(one_by_one - exact) > 10 * room, "the check sees one long chain"
+    assert LONGEST_CHAIN == ROWS - 1 + 25 + log2(BLOCK / ROWS / 128)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -127,6 +128,8 @@ def test_the_shares_are_of_nearly_one_size():
             assert len(shares) == min(threads, long_blocks), "a few points are no share"
             sizes = [[len(block[0]) for block in share] for share in shares]
             assert max(map(max, sizes)) <= BLOCK
+            for X_block, _, terms, _ in sum(shares, []):
+                assert terms.ndim == (3 if len(X_block) > SHORT else 2), "in ROWS, which is faster"
             points = list(map(sum, sizes))
             assert max(points) - min(points) <= 1.1 * BLOCK
 
@@ -155,6 +158,8 @@ def test_what_cannot_be_trained_is_named(monkeypatch):
     for threads in (0, 1.5):
         with pytest.raises(ValueError, match="threads must be a whole number, 1 or more"):
             numpy_blocks.train(X, y, *start, threads=threads)
+    with pytest.raises(ValueError, match="loss must be one of"):
+        numpy_blocks.train(X, y, *start, loss="l1")
     X[:500] *= -1  # so that infinities of both signs are added up
     for threads in (1, 2):
         with pytest.raises(FloatingPointError, match="no longer finite in epoch"):
