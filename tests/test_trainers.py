@@ -205,7 +205,7 @@ REFUSED = [
     (dict(y=torch.ones(4, 1).half()), TypeError, "y must .* not ndarray of float16"),
     (dict(y=torch.ones(4, 1).bfloat16()), TypeError, "BFloat16"),
     (dict(X=COLUMN * [[1], [np.nan], [1], [1]]), ValueError, "X must be finite in float64"),
-    (dict(y=COLUMN * -BEYOND, X=SINGLE), ValueError, "y must be finite in float32"),
+    (dict(y=COLUMN * [[1], [-BEYOND], [1], [1]], X=SINGLE), ValueError, "y must be finite in float32"),
     (dict(y=COLUMN * BEYOND, X=SINGLE), ValueError, "y must be finite in float32"),
     (dict(loss="bce", y=LABELS + 0.1), ValueError, r"in \[0, 1\] for bce, .* from 0.1 to 1.1"),
     (dict(loss="bce", y=LABELS - 0.1), ValueError, r"in \[0, 1\] for bce, .* from -0.1 to 0.9"),
