@@ -58,20 +58,22 @@ def test_the_shards_are_all_of_the_data_and_nothing_twice(points):
     torch.testing.assert_close(y, 0.7 * X + 0.3, rtol=0, atol=0)
 
 
-def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(start, tmp_path, monkeypatch):
+def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)  # of no use without nccl
     monkeypatch.setattr(dist, "is_nccl_available", lambda: False)
-    printed = start("beyond/data_parallel.py", folder=tmp_path)
+    data_parallel.main(points=40)
     assert not dist.is_initialized()
+    printed = capsys.readouterr().out
     assert "\n# 40 points. Processes: 1 (gloo).\nThe first process keeps 40 points." in printed
     assert printed.count(" from one process's, 5.0e-06 allowed\n") == 2
     learned = np.array(re.findall(r"learned weight ([\d.]+), bias ([\d.]+)\n", printed), float)
     one = RUN.train(numpy_closed_form.train)
     np.testing.assert_allclose(learned, [[one.weight[-1], one.bias[-1]]] * 2, rtol=0, atol=1e-6)
-    with pytest.raises(SystemExit, match="^process 0 of 1: --points must be 1 or more, one for ea"):
-        start("beyond/data_parallel.py", "--points", 0, folder=tmp_path)
-    with pytest.raises(SystemExit, match="^process 0 of 1: .*allocat"):
-        start("beyond/data_parallel.py", "--points", 2**50, folder=tmp_path)
+    data_parallel.main(points=41)
+    assert "from one process's" not in capsys.readouterr().out
+    for points, message in [(0, "--points must be 1 or more, one for each"), (2**50, ".*allocat")]:
+        with pytest.raises(SystemExit, match=f"^process 0 of 1: {message}"):
+            data_parallel.main(points)
 
 
 def test_a_wrong_training_is_refused(monkeypatch):
