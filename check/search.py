@@ -7,7 +7,6 @@ data and the start alone, so that one comparison with it discards nearly all of 
 left are trained side by side, and every printed number has to follow.
 """
 
-from decimal import Decimal
 from functools import lru_cache
 from itertools import combinations, product
 from math import log10
@@ -18,6 +17,7 @@ import torch
 
 from check.hints import said_by, sound
 from check.own_start import NEAR, a_sign_flipped, on_the_curve, possible_starts, rows_of
+from check.printed import Printed, digits, readings
 from check.simulate import SECTION_6, Settings, as_states, confirm, losses_at, simulate, train
 from check.starts import cost_of, known_starts
 
@@ -58,19 +58,6 @@ LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own r
 MOST = 100  # runs that print the first three rows: more have no digits to tell them apart
 
 
-class Printed(NamedTuple):
-    """A table's numbers: `epochs` from the first row on (R,), `values` and half a unit (R, C)."""
-
-    epochs: np.ndarray
-    values: np.ndarray
-    half: np.ndarray
-    first: int | None  # the first row's epoch as it is printed
-
-    def head(self, rows):
-        """Return the first rows only."""
-        return Printed(*(column[:rows] for column in self[:3]), self.first)
-
-
 class Found(NamedTuple):
     """Settings whose run prints rows of the table: how many, and which epoch is the first.
 
@@ -103,59 +90,6 @@ def around(base, count, fields=tuple(CHOICES)):
             one = base._replace(**dict(zip(names, values)))
             if len(differing(one, base)) == count:
                 yield one
-
-
-# --- The rows as numbers
-
-
-def printed_numbers(rows, stride=1):
-    """Return the Printed numbers of rows; `stride` epochs lie between two that have no number."""
-    texts = [texts for _, texts in rows]
-    epochs = [epoch for epoch, _ in rows]
-    first = epochs[0]
-    if None in epochs:
-        first, epochs = None, [i * stride for i in range(len(rows))]
-    return Printed(
-        np.array(epochs) - epochs[0],
-        np.array([[float(text) for text in row] for row in texts]),
-        np.array([[half_unit(text) for text in row] for row in texts]),
-        first,
-    )
-
-
-def half_unit(text):
-    """Return half a unit of the last printed digit of a number."""
-    return 0.5 * 10.0 ** min(Decimal(text).as_tuple().exponent, 300)
-
-
-def digits(rows):
-    """Return how many digits the first row prints, the first two, ...; each number counts once."""
-    seen, counts, total = set(), [], 0
-    for _, texts in rows:
-        total += sum(len(Decimal(text).as_tuple().digits) for text in {*texts} - seen)
-        seen.update(texts)
-        counts.append(total)
-    return counts
-
-
-def readings(rows, epochs):
-    """Return the ways to read rows as Printed numbers, the likeliest first.
-
-    Rows without an epoch may lie any number of epochs apart, the last one may be the training's
-    last, and single numbers may be train and test loss by turns. `epochs` is what the code says.
-    """
-    if rows[0][0] is not None:
-        return [printed_numbers(rows)]
-    ways = [rows]
-    if len(rows[0][1]) == 1 and len(rows) % 2 == 0 and len(rows) >= 4:
-        ways.append([(None, (*a[1], *b[1])) for a, b in zip(rows[::2], rows[1::2])])
-    found = [printed_numbers(some, epochs // len(some) or 1) for some in ways]
-    for some in (some for some in ways if len(some) > 1):
-        apart = -(-epochs // (len(some) - 1))
-        if epochs and apart * (len(some) - 2) < epochs - 1:
-            regular = printed_numbers(some, apart)
-            found.append(regular._replace(epochs=np.append(regular.epochs[:-1], epochs - 1)))
-    return found + [printed_numbers(some, n) for some in ways for n in (1, 10, 5, 20, 100)]
 
 
 # --- The search
@@ -231,36 +165,44 @@ class Search:
         if not starts or not self.enough():
             return found
         named = named or [dict(start=start) for start in starts]
-        soon = max(firsts) + int(self.printed.epochs[:3][-1]) + 1
-        path = path_of(settings, tuple(starts), soon)
         for names in columns or self.columns:
             for after, target in TESTS if "test" in names else TESTS[:1]:
                 one = settings._replace(test_after_step=after, test_target=target, columns=names)
                 self.tried += len(firsts) * len(starts)
                 begin = settings if names[0] == "train" else one
-                if begin not in begun:  # which first epochs of which runs print the first rows
-                    first = np.repeat(firsts, len(starts))
-                    run = np.tile(np.arange(len(starts)), len(firsts))
-                    for rows in (1, 3):  # they discard nearly all
-                        right = self.follow(one, path, first, run, rows)[0].all(axis=0)
-                        first, run = first[right], run[right]
-                    begun[begin] = first[:MOST], *np.unique(run[:MOST], return_inverse=True)
-                first, kept, run = begun[begin]
-                if not len(kept):
+                if begin not in begun:
+                    begun[begin] = self.first_rows(one, starts, firsts)
+                first, run = begun[begin]
+                if not len(run):
                     continue
-                longer = max(first) + self.last + 1
-                whole = path_of(settings, tuple(starts[s] for s in kept), longer)
-                right = self.follow(one, whole, first, run)
-                for k, s, rows, alone in zip(first.tolist(), run, right.all(0).T, right[0].T):
-                    this = Found(one._replace(**named[kept[s]]), k, len(rows))
-                    if rows.all():
+                kept, run = np.unique(run, return_inverse=True)
+                path = path_of(settings, tuple(starts[i] for i in kept), max(first) + self.last + 1)
+                right = self.follow(one, path, first, run)
+                for i, all_columns, first_column in zip(
+                    range(len(run)), right.all(0).T, right[0].T
+                ):
+                    settled = one._replace(**named[kept[run[i]]])
+                    this = Found(settled, int(first[i]), len(all_columns))
+                    if all_columns.all():
                         found.append(this)
-                    elif rows.argmin() > self.best.rows:
-                        self.best = this._replace(rows=int(rows.argmin()))
-                    if alone.all() and not self.half and names[0] == "train":
-                        settings_alone = this.settings._replace(columns=("train",))
-                        self.half = this._replace(settings=settings_alone)
+                    elif all_columns.argmin() > self.best.rows:
+                        self.best = this._replace(rows=int(all_columns.argmin()))
+                    if first_column.all() and not self.half and names[0] == "train":
+                        self.half = this._replace(settings=settled._replace(columns=("train",)))
         return found
+
+    def first_rows(self, settings, starts, firsts):
+        """Return the first epochs, and the starts' places, of runs that print the first rows.
+
+        The first row discards nearly all, and two more nearly all that are left.
+        """
+        path = path_of(settings, tuple(starts), max(firsts) + int(self.printed.epochs[:3][-1]) + 1)
+        first = np.repeat(firsts, len(starts))
+        run = np.tile(np.arange(len(starts)), len(firsts))
+        for rows in (1, 3):
+            right = self.follow(settings, path, first, run, rows)[0].all(axis=0)
+            first, run = first[right], run[right]
+        return first[:MOST], run[:MOST]
 
     def follow(self, settings, path, first, run, rows=None):
         """Return which numbers the runs print, a bool array of shape (columns, rows, runs)."""
@@ -291,7 +233,8 @@ def first_losses(settings, starts, alone):
 
 def path_of(settings, starts, epochs):
     """Return the states of `epochs` epochs or more from each start, kept for the next table."""
-    return longer_path(settings, starts, epochs if epochs < 500 else -(-epochs // 500) * 500)
+    training = settings._replace(columns=(), test_after_step=True, test_target="y_test")
+    return longer_path(training, starts, epochs if epochs < 500 else -(-epochs // 500) * 500)
 
 
 @lru_cache(maxsize=64)
