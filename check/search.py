@@ -111,6 +111,7 @@ class Search:
         self.columns = COLUMNS[printed.values.shape[1]]
         starts = known_starts(tuple(dict.fromkeys([42, hints.get("seed", 42)])))
         self.starts = {start.pair: start for start in starts}
+        self.rates = dict.fromkeys((self.bases[0].lr, 0.01, 0.001, 0.1))
         self.costs = {pair: cost_of(start, hints) for pair, start in self.starts.items()}
 
     def starts_at(self, cost):
@@ -278,10 +279,9 @@ def trained_before(search, level):
     seeds = 42, search.hints.get("seed")
     starts = search.starts_at(0) + search.starts_at(1) * (level == 0)
     starts = [start for start in starts if search.starts[start].seed in seeds]
-    rates = dict.fromkeys((search.bases[0].lr, 0.01, 0.001, 0.1))
     for base in search.bases:
         for one in around(base, level, ("lr", "trains")):
-            if one.trains == "nothing" or one.lr not in rates:
+            if one.trains == "nothing" or one.lr not in search.rates:
                 continue
             found += search.look(one, starts, range(latest + 1), search.columns[:1])
             # Another rate for the rows than before them: each state of the path is a start.
@@ -292,7 +292,7 @@ def trained_before(search, level):
             places = list(zip(k[near].tolist(), s[near].tolist()))[:MOST]
             states = [tuple(path[place].tolist()) for place in places]
             named = [dict(start=starts[s], earlier=((k, one.lr),)) for k, s in places]
-            for then in (one._replace(lr=lr) for lr in rates if lr != one.lr):
+            for then in (one._replace(lr=lr) for lr in search.rates if lr != one.lr):
                 found += search.look(then, states, columns=search.columns[:1], named=named)
     return found
 
@@ -322,9 +322,12 @@ def where_nothing_moves(search, level):
 
 def from_own_start(search, level):
     """Look for a right training from a start, or with a line, that nobody knows."""
+    bases = {}
     for base in search.bases:
+        bases.setdefault(base.X, base)  # the line makes no difference, because it can't be known
+    for base in bases.values():
         for one in around(base, level, ("split", "loss", "lr")):
-            if one.loss == "huber":
+            if one.loss == "huber" or one.lr not in search.rates:
                 continue
             one = one._replace(columns=search.columns[0], dtype="float64")
             search.tried += 1
