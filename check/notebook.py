@@ -13,27 +13,29 @@ another CPU or a GPU rounds them (2e-6 at most; 2e-5 for MSE). What doesn't foll
 The exit status is 0 if all tables are the tutorial's, 1 if one isn't, 2 if a file can't be checked.
 """
 
-import json
 import sys
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-
 from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT
-from check.search import TUTORIAL, changes, confirmed, find
+from check.search import find
 from check.simulate import Settings, simulate
 from check.tables import Table, read
+from check.words import (
+    CAUSES,
+    differences,
+    every_row,
+    first_column,
+    in_words,
+    not_explained,
+    same_row,
+)
 from manual_grad import program
 
 __all__ = ["Explanation", "Settings", "Table", "explain", "read", "simulate"]
-ROOT = Path(__file__).resolve().parents[1]
-DEVICES = {"cuda": "CUDA", "mps": "MPS", "cpu": "another CPU"}
-LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss"}
 
 
 class Explanation(NamedTuple):
@@ -67,274 +69,7 @@ def explain(table):
     return Explanation(found.settings, f"{count} {words}", cause)
 
 
-def differences(found):
-    """Return the nearest of the tutorial's runs, by name, and the fields that matter beside it.
-
-    Of an own start, neither it nor the line is known, but only how far one is from the other. That
-    a single loss stands in a row is no difference.
-    """
-    run, changed = changes(found.settings)
-    unknown = {"start", "weight", "bias", "dtype"} if found.own else set()
-    if found.settings.columns == ("train",):
-        unknown.add("columns")
-    return run, [name for name in changed if name not in unknown]
-
-
-def in_words(found, search):
-    """Return what differs from the tutorial, a sentence for each difference."""
-    name, changed = differences(found)
-    said = [SENTENCES[field](found.settings, TUTORIAL[name], search) for field in changed]
-    if found.own:
-        said.insert(0, own_start(found.settings, search.hints))
-    elif not changed:
-        return f"This is {name}."
-    elif name != "section 3":
-        said.insert(0, f"This is {name}, but:")
-    return " ".join(dict.fromkeys(filter(None, said)))
-
-
 TUTORIALS, OWN_START = "as the tutorial", "a start of its own"
-
-
-def every_row(found, search):
-    """Return how near the rows follow, and on which machines others have seen the same digits."""
-    rows = len(search.printed.epochs)
-    if found.exact:
-        return f"All digits of all {rows} rows follow."
-    if found.off <= 0:
-        return f"All {rows} rows follow."
-    public = seen_on(search)
-    where = f", as {public} print them" if public else ""
-    near = f"All {rows} rows follow, but for last digits ({found.off:.1e} off at most){where}"
-    if found.own and found.off > 2e-6:
-        near += "; a residual's sign has flipped by rounding, and a few numbers show that"
-    return f"{near}."
-
-
-@cache
-def public_runs():
-    """Return what public notebooks print on other devices: see tests/published/public_runs.json."""
-    return json.loads((ROOT / "tests/published/public_runs.json").read_text(encoding="utf-8"))
-
-
-def seen_on(search):
-    """Return how many public notebooks print these very rows, and on which device, or ""."""
-    for group in public_runs():
-        theirs = {epoch: (train, test) for epoch, train, test, _ in group["rows"]}
-        both = [(theirs[epoch], texts) for epoch, texts in search.rows if epoch in theirs]
-        if len(both) >= 5 and all(printed == tuple(texts) for printed, texts in both):
-            (device, *_), count = group["said"], group["notebooks"]
-            return f"{count} public notebook{'s' * (count > 1)} on {DEVICES[device]}"
-    return ""
-
-
-# --- Words
-
-
-def number(value):
-    return f"{value:.6g}"
-
-
-def of_X(X):
-    if X[0] == "linspace":
-        return f"torch.linspace({number(X[1])}, {number(X[2])}, {X[3]})"
-    return f"torch.arange({', '.join(map(number, X))})"
-
-
-def of_line(settings, run, search):
-    line, other = (f"y = {number(s.weight)} x + {number(s.bias)}" for s in (settings, run))
-    return f"The data lie on the line {line}, not {other}."
-
-
-def of_start(settings, run, search):
-    """Say how the model's start came about, beside the tutorial's two draws after one seed."""
-    start = search.starts.get(settings.start)
-    if start is None or start.seed is None:
-        w, b = map(number, settings.start)
-        return f"The model started from weight {w} and bias {b}, with nothing drawn at random."
-    seed, said = f"seed {start.seed}{'' if start.seed == 42 else ', not 42'}", []
-    if start.weight != start.bias:
-        said.append(f"The weight started from {start.weight}, the bias from {start.bias} ({seed}).")
-    elif start.weight == "torch.rand":
-        said.append(f"The model started from torch.rand, not torch.randn ({seed}).")
-    elif start.seed != 42:
-        said.append(f"The model started from {start.weight} ({seed}).")
-    if start.bias_first:
-        said.append(
-            "In the model class the bias stands above the weight, so that it takes the first "
-            "number that is drawn. To compare, write the weight first."
-        )
-    if start.model > 1:
-        said.append(
-            f"The model is number {start.model} after one torch.manual_seed({start.seed}), and "
-            "each takes the next numbers. Set the seed in the cell that makes the model."
-        )
-    if start.after:
-        said.append(
-            f"After torch.manual_seed({start.seed}) a model of two {start.after} was made before "
-            "this one. Set the seed in the cell that makes the model."
-        )
-    return " ".join(said)
-
-
-def of_earlier(settings, run, search):
-    """Say how long the model had been trained before the first row, and how to start anew."""
-    (_, lr), *_ = settings.earlier
-    total = sum(epochs for epochs, _ in settings.earlier)
-    usual = (search.hints.get("epochs"), 100, 200, 300, 1000)
-    again = "The cell ran a second time" if total in usual else "The training goes on"
-    rate = "" if lr == settings.lr else f" with lr {number(lr)}"
-    many = f"{total} epochs were" if total > 1 else "one epoch was"
-    if not np.ptp(search.printed.values, axis=0).any():  # settled: later epochs print the same
-        again, many = "The training goes on", f"at least {many}"
-    return (
-        f"{again}: {many} trained before{rate}, so that epoch 0 here is epoch {total} of the "
-        "model's training. To start anew, run the cells of the model and the optimizer first."
-    )
-
-
-def of_trains(settings, run, search):
-    if settings.trains == "weight":
-        return (
-            "forward() adds the global `bias` of the line, not self.bias, which therefore never "
-            "moves. Write self.bias."
-        )
-    return f"No step reaches the model: {NO_STEP}."
-
-
-NO_STEP = (
-    "optimizer.step() is missing, has no brackets or stands before loss.backward(), or the "
-    "optimizer holds the parameters of another model, made earlier"
-)
-COLUMN_WORDS = {
-    ("test", "train"): "The two losses have changed places: the test loss stands first.",
-    ("test", "test"): "Both numbers are the test loss. The first should be the train loss.",
-    ("train", "train"): (
-        "Both numbers are the train loss. The second should compare the predictions for X_test "
-        "with y_test."
-    ),
-    ("constant", "test"): (
-        "The first number is the same in every row: does another cell's variable stand in print(), "
-        "or is y_pred computed before the loop?"
-    ),
-    ("test",): "The number is the test loss.",
-}
-
-
-def own_start(settings, hints):
-    """Say that only the two differences of the start from the line are known, up to their sign."""
-    w, b = settings.start[0] - settings.weight, settings.start[1] - settings.bias
-    seeded = (
-        "The code sets a seed, so that the model was trained in another way before these rows, or "
-        "the line isn't the code's last one, or the seed stands below the model: run all cells "
-        "from the top. Does forward() return weights * x + bias?"
-    )
-    unseeded = (
-        "Without a seed each run starts elsewhere: put torch.manual_seed(42) directly above the "
-        "model."
-    )
-    return (
-        "The training is right, from a start of its own: the model doesn't start where the "
-        "tutorial's does, or the data lie on another line. At the first row its weight and bias "
-        f"are {w:+.6f} and {b:+.6f} away from the line's, or both with the other sign, because the "
-        f"losses can't tell which. {seeded if 'seed' in hints else unseeded}"
-    )
-
-
-def same_row(epochs):
-    """Say what can have printed one row again and again: causes that can't be told apart."""
-    words = f"All rows are the same. Either no step reaches the model: {NO_STEP}. Or "
-    if np.all(np.diff(epochs) == 1):
-        return f"{words}the learning rate is too small for these digits to show a step."
-    return (
-        f"{words}the training has settled: then it may jump between two states, of which rows an "
-        "even number of epochs apart show only one. Print every epoch, and see whether two rows "
-        "take turns."
-    )
-
-
-def first_column(search):
-    """Return what is known if the train losses alone follow from a known start, or ""."""
-    half = search.half and confirmed(search.half, search)
-    if not half:
-        return ""
-    return (
-        f"The first number follows in all rows: {in_words(half, search)} Not explained is the "
-        "second number: which predictions and labels does test_loss compare?"
-    )
-
-
-def not_explained(search):
-    """Say which rows follow from the best run that was tried, and where they leave it."""
-    best = search.best
-    tried = (
-        f"Tried: {search.tried:,} runs with the tutorial's and the code's settings, up to two "
-        "changes, other seeds and draws, training before the first row, and unknown starts."
-    )
-    part = 2 <= best.rows < len(search.rows)
-    if search.hints.get("shuffled"):
-        tried = (
-            f"The code calls train_test_split, which shuffles the points: not tried here. {tried}"
-        )
-    if not part or not search.enough(best.rows, own=best.own):
-        return f"Not explained. {tried}"
-    k = best.first - search.first
-    before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
-    best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
-    epoch = search.rows[best.rows][0]
-    where = f"row {best.rows + 1}" if epoch is None else f"the row of epoch {epoch}"
-    return (
-        f"Not explained, but rows 1 to {best.rows} are those of this run: "
-        f"{in_words(best, search)} From there on {where} isn't. Was a number changed, was another "
-        "cell run in between, or did another machine's rounding grow?"
-    )
-
-
-SENTENCES = {
-    "X": lambda s, run, search: f"X is {of_X(s.X)}, not {of_X(run.X)}.",
-    "weight": of_line,
-    "bias": of_line,
-    "split": lambda s, run, search: f"{s.split:.0%} of the points train, not {run.split:.0%}.",
-    "start": of_start,
-    "loss": lambda s, run, search: f"The loss is {LOSS_NAMES[s.loss]}, not {LOSS_NAMES[run.loss]}.",
-    "optimizer": lambda s, run, search: f"The optimizer is {s.optimizer}, not {run.optimizer}.",
-    "lr": lambda s, run, search: f"The learning rate is {number(s.lr)}, not {number(run.lr)}.",
-    "momentum": lambda s, run, search: f"SGD has momentum {number(s.momentum)}.",
-    "earlier": of_earlier,
-    "trains": of_trains,
-    "zero_grad": lambda s, run, search: (
-        "The gradients add up from epoch to epoch, because optimizer.zero_grad() is missing. Call "
-        "it before loss.backward()."
-    ),
-    "test_after_step": lambda s, run, search: (
-        "The test loss stands before optimizer.step(), so that it is the test loss of the epoch "
-        "before. Move it below."
-    ),
-    "test_target": lambda s, run, search: (
-        "test_loss compares the predictions with X_test. It should be y_test."
-    ),
-    "columns": lambda s, run, search: COLUMN_WORDS[s.columns],
-    "dtype": lambda s, run, search: f"The data and the model are {s.dtype}, not {run.dtype}.",
-}
-# What the fields are called in a summary, the gravest first.
-CAUSES = {
-    "test_target": "X_test for y_test",
-    "trains": "no step, or not all parameters trained",
-    "zero_grad": "no zero_grad",
-    "test_after_step": "test before the step",
-    "earlier": "trained before (a cell ran twice)",
-    "columns": "another number printed",
-    "X": "other data",
-    "weight": "another line",
-    "bias": "another line",
-    "split": "another split",
-    "loss": "another loss",
-    "optimizer": "another optimizer",
-    "momentum": "another optimizer",
-    "lr": "another learning rate",
-    "start": "another seed or draw",
-    "dtype": "float64",
-}
 
 
 # --- The program
