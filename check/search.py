@@ -18,7 +18,7 @@ import torch
 from check.hints import said_by, sound
 from check.own_start import NEAR, a_sign_flipped, on_the_curve, possible_starts, rows_of
 from check.printed import Printed, digits, readings
-from check.simulate import SECTION_6, Settings, as_states, confirm, losses_at, simulate, train
+from check.simulate import SECTION_6, Settings, as_states, confirm, losses_at, train
 from check.starts import cost_of, known_starts
 
 # The tutorial's own runs. The exercise stands there twice: the author solves it with nn.Parameter.
@@ -280,7 +280,7 @@ def trained_before(search, level):
     starts = search.starts_at(0) + search.starts_at(1) * (level == 0)
     starts = [start for start in starts if search.starts[start].seed in seeds]
     for base in search.bases:
-        for one in around(base, level, ("lr", "trains")):
+        for one in around(base, level, ("lr", "trains", "loss")):
             if one.trains == "nothing" or one.lr not in search.rates:
                 continue
             found += search.look(one, starts, range(latest + 1), search.columns[:1])
@@ -415,48 +415,47 @@ def find(rows, hints):
 def confirmed(found, search):
     """Return the Found with how far the farthest number is off, or None if a number is too far.
 
-    If float32 comes near but doesn't print these digits, float64 is tried, because the reader may
-    have trained in it. Then torch itself trains from the first epoch to the table's last, and has
-    to agree.
+    torch itself trains, from the first epoch to the table's last. If its float32 doesn't print
+    these digits, float64 is tried, because the reader may have trained in it; and Adam's and MAE's
+    last steps can hang on a rounding, so that float64 also stands for other machines.
     """
     names = found.settings.columns
     compared = [i for i, name in enumerate(names) if name != "constant"]
     epochs, values, half, first = search.printed
     printed = Printed(epochs, values[:, compared], half[:, compared], first)
-
-    def compare(one, run):
+    before, near = found.first - search.first, room_for(found, search)
+    right = []
+    for one in found.settings, found.settings._replace(dtype="float64"):
         if found.own:
             ours = rows_of(one, np.array([one.start]), printed)[0]
         else:
-            losses = run(one, found.first + search.last + 1)
+            losses = confirm(one, found.first + search.last + 1)
             ours = losses[found.first + epochs][:, [int(names[i] == "test") for i in compared]]
         off = np.abs(ours - printed.values)
         # Ours, rounded to the printed digits, is the printed number. A float is its repr's.
-        room = printed.half * (1 + 1e-9) + 1e-16 * np.abs(printed.values)
-        return off, bool((off <= room).all())
+        exact = (off <= printed.half * (1 + 1e-9) + 1e-16 * np.abs(printed.values)).all()
+        follows = (off <= near + printed.half).all()
+        if found.own or follows or a_sign_flipped(one, found.first, off, printed):
+            if not exact:
+                one = one._replace(dtype=found.settings.dtype)  # only digits speak for float64
+            if before > 0:
+                one = one._replace(earlier=(*one.earlier, (before, one.lr)))
+            largest = float((off - printed.half).max())
+            right.append(found._replace(settings=one, exact=bool(exact), off=largest))
+        if exact:
+            break
+    return next((one for one in right if one.exact), right[0] if right else None)
 
-    one = found.settings
-    off, exact = compare(one, simulate)
-    double = one._replace(dtype="float64")
-    if not exact and compare(double, simulate)[1]:
-        one = double
-    # A first row at a later epoch was chosen from thousands, so that it has to be nearer by a
-    # factor of ten. Rounding grows with X, and so does the room, unless two rates were tried.
-    near, before = NEAR[one.loss], found.first - search.first
-    if one.earlier:
-        near /= 10
-    elif before > 0:
-        near = min(near, near / 10 * max(1, max(map(abs, one.X[-3:-1]))))
-    for run in (simulate, confirm) if not found.own else ():
-        # Adam's and MAE's last steps can hang on a rounding: float64 stands for other machines'.
-        for other in (one, double):
-            off, exact = compare(other, run)
-            if (off <= near + printed.half).all():
-                break
-            if a_sign_flipped(other, found.first, off, printed):
-                break
-        else:
-            return None
-    if before > 0:
-        one = one._replace(earlier=(*one.earlier, (before, one.lr)))
-    return found._replace(settings=one, exact=exact, off=float((off - printed.half).max()))
+
+def room_for(found, search):
+    """Return how far a loss may be off.
+
+    A first row at a later epoch was chosen from thousands, so that it has to be nearer by a factor
+    of ten. Rounding grows with X, and so does the room, unless two rates were tried.
+    """
+    near, X = NEAR[found.settings.loss], found.settings.X
+    if found.settings.earlier:
+        return near / 10
+    if found.first > search.first:
+        return min(near, near / 10 * max(1, max(map(abs, X[-3:-1]))))
+    return near
