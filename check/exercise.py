@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from check import simulate
 from check.reader import NOT_RIGHT, load, name_factor, refusing
+from check.simulate import Settings
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
@@ -40,8 +42,9 @@ class Comparison(NamedTuple):
 
     The FACTORS of reader.py are tried unless `n` is 0: it is the number of points of a mean, and 1
     where there is none. `start` is given for a run alone, whose numbers are (weight, bias) after
-    each step: it is weight and bias before the first one. The hint must be true of any wrong
-    number, because it follows whichever is found.
+    each step: it is weight and bias before the first one. `mistakes` are the numbers of likely
+    ones, by their words. The hint must be true of any wrong number, because it follows whichever is
+    found.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Comparison(NamedTuple):
     room: float
     n: int = 0
     start: tuple = ()
+    mistakes: dict | None = None
     hint: str = ""
 
 
@@ -58,7 +62,7 @@ def judge(comparison):
 
     A number may stand in an array of size 1, and a row of numbers may be a column.
     """
-    name, ours, right, room, n, start, hint = comparison
+    name, ours, right, room, n, start, mistakes, hint = comparison
     right, values = np.asarray(right), np.asarray(ours)
     if right.shape not in (values.shape, values.squeeze().shape):
         wanted = f"numbers of shape {right.shape}" if right.shape else "one number"
@@ -73,6 +77,9 @@ def judge(comparison):
         return None
     if factor := n and name_factor(numbers, right, room, n):
         return f"{name}: {factor}"
+    for words, computed in (mistakes or {}).items():
+        if np.allclose(numbers, computed, rtol=0, atol=1e-6):
+            return f"{name}: {words}"
     place = tuple(wrong[0].tolist())
     if not start:
         way = "lower" if numbers[place] > right[place] else "higher"
@@ -172,7 +179,14 @@ def exercise_7(mine):
 def exercise_8(mine):
     run = LINE._replace(loss="mse")
     right, start = states(run, momentum=0.9), (run.weight, run.bias)
-    yield Comparison("train in float64", train(mine, run), right, 1e-9, start=start)
+    never_zeroed = Settings(loss="mse", momentum=0.9, zero_grad=False)
+    path = simulate.train(never_zeroed, simulate.as_states(never_zeroed, [start]), run.epochs)
+    mistakes = {
+        "right to float32's digits only: keep the dtype of X": right,
+        "the gradients add up from step to step: zero them": path[1:, 0].numpy(),
+    }
+    ours = train(mine, run)
+    yield Comparison("train in float64", ours, right, 1e-9, start=start, mistakes=mistakes)
 
 
 def exercise_9(mine):

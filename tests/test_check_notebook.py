@@ -164,7 +164,7 @@ def test_one_number_that_is_off_is_not_explained(name):
     inside = explain(with_number(table, 4, 1, 0.9 * near))
     assert inside.settings is not None
     assert "but for last digits" in inside.words
-    beyond = 1.2 * NEAR if name == "section 3" else 20 * NEAR
+    beyond = 20 * NEAR if name == "own" else 1.2 * near  # an own start moves with the number
     explanation = explain(with_number(table, 7, 0, beyond))
     assert explanation.settings is None
     assert TOLD.get(name, "") in explanation.words
@@ -208,6 +208,29 @@ def test_a_test_loss_that_does_not_follow_is_named_alone():
     explanation = explain(Table("here", other, {}))
     assert explanation.settings is None
     assert "The first number follows in all rows: This is section 3. Not" in explanation.words
+
+
+def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
+    X = 0, 2, 0.02  # at x = 1 the residual of the start is nothing but rounding
+    flip = 0.01 * 2 * 1.58 / 80
+    table = table_of(Settings(X, start=(1.0, 0.0)), 200, hints={"X": "arange(0, 2, 0.02)"})
+    for change, explained in ((0.9 * flip, True), (1.1 * flip, False)):
+        both = with_number(with_number(table, 18, 0, change), 18, 1, change)
+        assert (explain(both).settings is not None) == explained
+
+
+def test_a_number_that_stands_still_beside_a_right_test_loss_is_named():
+    rows = [(epoch, ("0.25", test)) for epoch, (_, test) in table_of(KNOWN["section 3"]).rows]
+    explanation = explain(Table("here", rows, {}))
+    assert explanation.settings.columns == ("constant", "test")
+    assert "The first number is the same in every row" in explanation.words
+
+
+def test_epochs_may_count_from_1_and_digits_may_be_few():
+    rows = table_of(Settings(), digits=3).rows
+    for table in (rows, [(epoch + 1, losses) for epoch, losses in rows], rows[3:]):
+        assert explain(Table("here", table, {})).cause == notebook.TUTORIALS
+    assert explain(Table("here", [(0, ("0.3", "0.5")), (10, ("0.2", "0.3"))], {})).settings is None
 
 
 def test_few_digits_name_no_start_and_equal_rows_name_all_causes():
