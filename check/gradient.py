@@ -9,10 +9,10 @@ in float64, and `gradient(y_pred, y)` its derivative for each prediction, an arr
 shape, call `check(loss, gradient, y_pred, y)` at points of your own.
 
 What your loss is made for is not guessed. A table has the answer for each kind of predictions with
-each kind of labels: RIGHT, WRONG, or - where there is no derivative to compare with, because the
-loss isn't finite, doesn't change with the predictions, or raises an error. A single WRONG makes the
-exit status 1, so if your loss is meant for one kind alone, choose that by --predictions and
---labels. The exit status is 0 if all else is RIGHT, and 2 if all kinds are -.
+each kind of labels: RIGHT, WRONG, or - where nothing can be compared, because the loss isn't
+finite, doesn't change with the predictions or is too rough, or because an error is raised. A single
+WRONG makes the exit status 1, so if your loss is meant for one kind alone, choose that by
+--predictions and --labels. The exit status is 0 if all else is RIGHT, and 2 if all kinds are -.
 """
 
 import inspect
@@ -167,7 +167,7 @@ def print_table(found, rows, columns):
         answers = [f"{answer(found[row, column]):<9}" for column in columns]
         print(f"{row}, {limits[0]:g} to {limits[1]:g}".ljust(36) + "".join(answers))
     if "-" in map(answer, found.values()):
-        print("-: the loss isn't finite there, doesn't change, or raises an error")
+        print("-: the loss isn't finite there, doesn't change or is rough, or an error is raised")
 
 
 def print_farthest(kind, limits, verdict):

@@ -10,7 +10,7 @@ The cycle can't end, because MAE's gradient knows the signs of the residuals but
 section 6 all predictions are too high at A, so that every sign is 1 and the gradient is
 (mean of x, 1). All are too low at B, where the gradient is minus that. Hence
 A - lr (mean of x, 1) = B, and B + lr (mean of x, 1) = A: the states lie one step apart, and only a
-smaller rate brings them closer together, as in the next lesson, schedules.py.
+smaller rate brings them closer together, as schedules.py shows.
 
 Prints the states of all four published MAE runs, and saves figures/limit_cycle.png.
 """

@@ -15,7 +15,8 @@ Below, theta is a parameter, g its gradient, t = 1, 2, ... the step, and every o
 at 0. Squares, roots and quotients are taken element by element. The formulas follow the notes on
 the four classes in PyTorch's documentation, which name the papers.
 
-`python -m lessons.optimizer_paths` compares all four with torch.optim.
+`python -m lessons.optimizer_paths` compares SGD, RMSprop and Adam with torch.optim, and the tests
+compare all four.
 """
 
 from collections.abc import Iterable

@@ -60,7 +60,9 @@ def test_the_drawn_errors_have_the_powers_of_h_that_the_picture_names(ran):
     (axes,) = ran(finite_differences)[1]["finite_differences"].axes
     drawn = {line.get_label().split()[0]: line.get_data() for line in axes.lines}
     for name, low, high, power in (
-        ):  # fmt: skip
+        ("forward", -4, -2, 1), ("forward", -12, -8, -1),
+        ("central", -3, -1, 2), ("central", -12, -8, -1),
+    ):  # fmt: skip
         steps, errors = drawn[name]
         some = (steps > 0.9 * 10.0**low) & (steps < 1.1 * 10.0**high)
         fitted = np.polyfit(np.log10(steps[some]), np.log10(errors[some]), 1)[0]
