@@ -116,10 +116,12 @@ def test_a_save_that_fails_or_is_killed_leaves_the_old_file(path, whole, monkeyp
             with pytest.raises(OSError, match="it fails"):
                 save_model(make_model(), path)
     assert found == [whole, whole]
-    for bias, message in (
-        (torch.tensor([torch.nan]), "values of bias that are not finite"),
-        (FLOAT8, "bias in torch.float8_e4m3fn on cpu: no check for nan"),
-    ):
+    refused = [(torch.tensor([torch.nan]), "values of bias that are not finite")]
+    try:
+        torch.isfinite(FLOAT8)  # since torch 2.15 it can be checked
+    except NotImplementedError:
+        refused.append((FLOAT8, "bias in torch.float8_e4m3fn on cpu: no check for nan"))
+    for bias, message in refused:
         (broken := make_model()).bias = nn.Parameter(bias, requires_grad=False)
         with pytest.raises(ValueError, match=f"the model to save has {message}"):
             save_model(broken, path)
