@@ -233,20 +233,22 @@ def first_losses(settings, starts, alone):
 
 
 def path_of(settings, starts, epochs):
-    """Return the states of `epochs` epochs or more from each start, kept for the next table."""
+    """Return the states of `epochs` epochs or more from each start. Long paths are kept."""
     training = settings._replace(columns=(), test_after_step=True, test_target="y_test")
-    return longer_path(training, starts, epochs if epochs < 500 else -(-epochs // 500) * 500)
+    if epochs < 500:
+        return train(training, as_states(training, starts), epochs)
+    return long_path(training, starts, -(-epochs // 500) * 500)
 
 
 @lru_cache(maxsize=64)
-def longer_path(settings, starts, epochs):
+def long_path(settings, starts, epochs):
     return train(settings, as_states(settings, starts), epochs)
 
 
 # --- The stages, from the nearest to the farthest. Each returns all that it finds.
 
 
-def as_published(search, level, latest=None):
+def as_published(search, level):
     """Look for the tutorial's own runs, from their own first epoch on, or from the one before."""
     firsts = dict.fromkeys([search.first, max(0, search.first - 1), 0])
     return [f for run in TUTORIAL.values() for f in search.look(run, [run.start], [*firsts])]

@@ -10,10 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT
 from published_numbers import PUBLIC_RUNS, cells
 
 from check import notebook, search
+from check.hints import hints_of, range_of
 from check.notebook import Settings, Table, explain, read, simulate
 from check.simulate import SECTION_3, SECTION_6
 
@@ -122,6 +124,41 @@ def test_each_planted_change_is_named_with_the_code_and_without(name, tmp_path):
         assert found == Settings()._replace(**fields), (hints, explanation.words)
         assert (explanation.cause == notebook.TUTORIALS) == (not fields)
         assert "All digits of all 10 rows follow" in explanation.words or not fields
+
+
+CODE = """%matplotlib inline
+weight, bias = -1.7, 0.4
+start, end = 0, 3
+X = torch.arange(start, end, step=0.05).unsqueeze(dim=1)
+train_split = int(0.65 * len(X))
+class Model(nn.Module):
+    def __init__(self):
+        self.weights, self.bias = nn.Parameter(torch.randn(1)), nn.Parameter(torch.rand(1))
+torch.manual_seed(seed=12345)
+loss_fn = nn.MSELoss()
+optimizer = torch.optim.SGD(model_0.parameters(), 0.03, momentum=0.5)
+epochs = 200
+"""
+
+
+def test_what_the_code_alone_can_tell_is_read_from_it():
+    hints = hints_of([CODE, "this is no Python"])
+    said = dict(weight=-1.7, bias=0.4, split=0.65, loss="MSELoss", optimizer="SGD", lr=0.03)
+    drawn = dict(parameters=["randn", "rand"], seed=12345)
+    assert hints == said | drawn | dict(X="arange(0, 3, 0.05)", momentum=0.5, epochs=200)
+    assert hints_of(["train_test_split(X, y)", "Adam(p, lr=0.1)"])["shuffled"]
+    generator = torch.Generator().manual_seed(12345)
+    start = torch.randn(1, generator=generator).item(), torch.rand(1, generator=generator).item()
+    settings = Settings((0, 3, 0.05), -1.7, 0.4, 0.65, start, "mse", "SGD", 0.03, 0.5)
+    assert explain(table_of(settings, hints=hints)).settings == settings
+    for text, X in (
+        ("arange(5)", (0, 5, 1)),
+        ("arange(1, 4)", (1, 4, 1)),
+        ("linspace(0, 1, 2)", ("linspace", 0, 1, 2)),
+        ("arange(0, 1, 0.6)", None),  # one point and a half
+        ("arange(0, 1, 0.0001)", None),  # more than anybody wants to wait for
+    ):
+        assert range_of(text) == X
 
 
 def table_of(settings, epochs=100, every=10, digits=None, hints=None):
@@ -241,6 +278,8 @@ def test_few_digits_name_no_start_and_equal_rows_name_all_causes():
     assert "the training has settled" in explanation.words
     every = explain(Table("here", [(epoch, texts) for epoch, (_, texts) in enumerate(rows)], {}))
     assert "too small for these digits" in every.words
+    impossible = [(epoch, ("0.3", "50.0")) for epoch in range(5)]
+    assert explain(Table("here", impossible, {})).settings is None
     settled = [(1000 + epoch, losses) for epoch, losses in table_of(Settings(), 300).rows[-8:]]
     assert explain(Table("here", settled, {})).cause == notebook.TUTORIALS
 
@@ -317,7 +356,7 @@ def test_odd_rows_and_hints_are_refused_or_left_out():
         ([(0, ("1", "1", "1")), (1, ("1", "1", "1"))], "one or two numbers"),
         (right.rows[::-1], "don't grow"),
         ([(epoch, ("-1", test)) for epoch, (_, test) in right.rows], "negative"),
-        ([(10**7 + epoch, losses) for epoch, losses in right.rows], "epochs go beyond"),
+        ([(10**5 * epoch, losses) for epoch, losses in right.rows], "epochs go beyond"),
     ):
         assert told in explain(Table("here", rows, {})).words
     own = Settings(weight=2.0, bias=0.5, start=(1.3, -0.4))

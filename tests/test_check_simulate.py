@@ -80,7 +80,7 @@ def some_settings(rng):
 def test_all_settings_print_what_torch_optim_prints():
     rng = random.Random(0)
     seen = {name: set() for name in Settings._fields}
-    for _ in range(100):
+    for _ in range(50):
         settings = some_settings(rng)
         theirs = by_torch_optim(settings, 25)
         for ours in (simulate(settings, 25), confirm(settings, 25)):
