@@ -239,6 +239,7 @@ def test_other_problems_are_never_explained():
         assert "train_test_split, which shuffles" in explanation.words
 
 
+@pytest.mark.slow
 def test_a_test_loss_that_does_not_follow_is_named_alone():
     rows = table_of(Settings()).rows
     other = [(epoch, (train, str(float(test) + 0.01))) for epoch, (train, test) in rows]
@@ -247,6 +248,7 @@ def test_a_test_loss_that_does_not_follow_is_named_alone():
     assert "The first number follows in all rows: This is section 3. Not" in explanation.words
 
 
+@pytest.mark.slow
 def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
     X = 0, 2, 0.02  # at x = 1 the residual of the start is nothing but rounding
     flip = 0.01 * 2 * 1.58 / 80
@@ -256,6 +258,7 @@ def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
         assert (explain(both).settings is not None) == explained
 
 
+@pytest.mark.slow
 def test_a_number_that_stands_still_beside_a_right_test_loss_is_named():
     rows = [(epoch, ("0.25", test)) for epoch, (_, test) in table_of(KNOWN["section 3"]).rows]
     explanation = explain(Table("here", rows, {}))
@@ -284,6 +287,7 @@ def test_few_digits_name_no_start_and_equal_rows_name_all_causes():
     assert explain(Table("here", settled, {})).cause == notebook.TUTORIALS
 
 
+@pytest.mark.slow
 def test_what_a_gpu_prints_is_named_by_those_who_have_printed_it():
     for group in PUBLIC_RUNS:
         rows = [(epoch, texts) for epoch, *texts, _ in group["rows"]][:20]
@@ -368,6 +372,7 @@ def read_text(text, folder, name="run.txt"):
     return read(folder / name)
 
 
+@pytest.mark.slow
 def test_rows_without_an_epoch_are_read_and_explained(tmp_path):
     rows = simulate(Settings(), 200)[::10].tolist()
     (table,) = read_text("".join(f"Loss: {a} | Test loss: {b}\n" for a, b in rows), tmp_path)
