@@ -8,7 +8,9 @@ Training here is deterministic: the data, the model's start, the loss, the optim
 decide every digit. So for each table of losses the settings are found that print exactly these
 rows, and what differs from the tutorial is said. The code in a notebook is read for hints, and is
 never run. All rows have to follow: each number as it is printed, or but for its last digits, as
-another CPU or a GPU rounds them (2e-6 at most; 2e-5 for MSE). What doesn't follow is called so.
+another CPU or a GPU rounds them (2e-6 at most; 2e-5 for MSE). Under MAE, rounding can also flip the
+sign of a residual near 0, and a few numbers may then be off by what that moves a step. What doesn't
+follow is called so.
 
 The exit status is 0 if all tables are the tutorial's, 1 if one isn't, 2 if a file can't be checked.
 """
