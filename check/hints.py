@@ -8,20 +8,19 @@ import ast
 import re
 from itertools import product
 
-from check.simulate import Settings
+from check.simulate import OPTIMIZERS, Settings
 
 MOST_POINTS = 2000  # points in X: more would take long
-LOSSES = {"L1Loss": "mae", "MSELoss": "mse", "HuberLoss": "huber", "SmoothL1Loss": "huber"}
-OPTIMIZERS = "SGD", "Adam", "AdamW"  # of those that can be simulated
+LOSS_CLASSES = {"L1Loss": "mae", "MSELoss": "mse", "HuberLoss": "huber", "SmoothL1Loss": "huber"}
 
 
 def sound(hints):
     """Return the hints that have the type and the size that they should have."""
-    words = {"X": str, "loss": str, "optimizer": str, "parameters": list | tuple}
+    kinds = {"X": str, "loss": str, "optimizer": str, "parameters": list | tuple}
 
     def fits(name, value):
-        if name in words:
-            return isinstance(value, words[name])
+        if name in kinds:
+            return isinstance(value, kinds[name])
         if name in ("seed", "epochs"):
             return isinstance(value, int) and 0 <= value < 2**63
         lowest = 0 if name in ("lr", "momentum") else -1e6
@@ -32,15 +31,11 @@ def sound(hints):
 
 def said_by(hints):
     """Return the Settings that the code means, one for each line if it has `w` beside `weight`."""
-    optimizer = hints.get("optimizer")
-    fields = {
-        "X": range_of(hints.get("X", "")),
-        "loss": LOSSES.get(hints.get("loss")),
-        "optimizer": optimizer if optimizer in OPTIMIZERS else None,
-        "lr": hints.get("lr"),
-        "momentum": hints.get("momentum"),
-        "split": hints.get("split"),
-    }
+    fields = {name: hints.get(name) for name in ("optimizer", "lr", "momentum", "split")}
+    fields["X"] = range_of(hints.get("X", ""))
+    fields["loss"] = LOSS_CLASSES.get(hints.get("loss"))
+    if fields["optimizer"] not in OPTIMIZERS:
+        fields["optimizer"] = None
     fields = {name: value for name, value in fields.items() if value is not None}
     weights = [float(hints[name]) for name in ("weight", "weights", "w") if name in hints] or [0.7]
     biases = [float(hints[name]) for name in ("bias", "b") if name in hints] or [0.3]
@@ -50,15 +45,15 @@ def said_by(hints):
 def range_of(text):
     """Return X of "arange(0, 1, 0.02)" or "linspace(0, 1, 50)" as Settings have it, or None."""
     try:
-        name, numbers = re.fullmatch(r"(\w+)\((.*)\)", text).groups()
-        numbers = [float(number) for number in numbers.split(",")]
+        name, given = re.fullmatch(r"(\w+)\((.*)\)", text).groups()
+        given = [float(number) for number in given.split(",")]
         if name == "linspace":
-            start, end, points = numbers
+            start, end, points = given
             X = name, start, end, int(points)
         else:
-            start, end, step = [[0.0, *numbers, 1.0], [*numbers, 1.0], numbers][len(numbers) - 1]
+            start, end, step = {1: [0.0, *given, 1.0], 2: [*given, 1.0], 3: given}[len(given)]
             X, points = (start, end, step), (end - start) / step
-    except (AttributeError, IndexError, OverflowError, ValueError, ZeroDivisionError):
+    except (AttributeError, KeyError, OverflowError, ValueError, ZeroDivisionError):
         return None
     return X if 2 <= points <= MOST_POINTS else None
 
@@ -103,14 +98,13 @@ class CodeReader(ast.NodeVisitor):
         self.numbers[name] = number = self.number(value)
         if name in ("weight", "weights", "w", "bias", "b", "epochs"):
             self.note(**{name: number})
-        for call in ast.walk(value) if name.startswith("x") else ():
-            if called(call) in ("arange", "linspace"):
-                places = enumerate(
-                    ("start", "end", "step" if called(call) == "arange" else "steps")
-                )
-                given = [self.argument(call, place, name) for place, name in places]
+        for call in ast.walk(value):
+            function = called(call)
+            if name.startswith("x") and function in ("arange", "linspace"):
+                names = "start", "end", "step" if function == "arange" else "steps"
+                given = [self.argument(call, *place) for place in enumerate(names)]
                 given = [str(number) for number in given if number is not None]
-                self.note(X=f"{called(call)}({', '.join(given)})")
+                self.note(X=f"{function}({', '.join(given)})")
 
     def visit_ClassDef(self, node):
         drawn = [called(n) for n in ordered(node) if called(n) in ("randn", "rand", "Linear")]
@@ -121,7 +115,7 @@ class CodeReader(ast.NodeVisitor):
         name = called(node)
         if name == "manual_seed":
             self.note(seed=self.argument(node, 0, "seed"))
-        elif name in LOSSES:
+        elif name in LOSS_CLASSES:
             self.note(loss=name)
         elif name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS"):
             momentum = self.argument(node, 2, "momentum") if name == "SGD" else 0.0

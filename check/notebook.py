@@ -7,10 +7,10 @@
 Training here is deterministic: the data, the model's start, the loss, the optimizer and the loop
 decide every digit. So for each table of losses the settings are found that print exactly these
 rows, and what differs from the tutorial is said. The code in a notebook is read for hints, and is
-never run. All rows have to follow: each number as it is printed, or but for its last digits, as
-another CPU or a GPU rounds them (2e-6 at most; 2e-5 for MSE). Under MAE, rounding can also flip the
-sign of a residual near 0, and a few numbers may then be off by what that moves a step. What doesn't
-follow is called so.
+never run. All rows have to follow: each number as it is printed, or but for its last digits, which
+another CPU or a GPU may round otherwise (by 2e-6 at most; 2e-5 for MSE). Under MAE, rounding can
+also flip the sign of a residual near 0, and a few numbers may then be off by what that moves a
+step. If any other number is off, the answer is "not explained".
 
 The exit status is 0 if all tables are the tutorial's, 1 if one isn't, 2 if a file can't be checked.
 """
@@ -48,30 +48,31 @@ class Explanation(NamedTuple):
     cause: str = "not explained"
 
 
+TUTORIALS, OWN_START = "as the tutorial", "a start of its own"
+
+
 def explain(table):
     """Return the Explanation of a Table: what prints exactly its rows, in a beginner's words."""
-    count = f"{len(table.rows)} row{'s' * (len(table.rows) > 1)}."
     try:
         found, search = find(table.rows, table.hints)
     except ValueError as error:
-        return Explanation(None, f"{count} Not explained: {error}.")
+        return Explanation(None, f"Not explained: {error}.")
+    rows = len(search.printed.rows)
+    count = f"{rows} row{'s' * (rows > 1)}."
     if found is None:
         return Explanation(None, f"{count} {first_column(search) or not_explained(search)}")
     run, changed = differences(found)
-    near = every_row(found, search)
+    words = f"{in_words(found, search)} {every_row(found, search)}"
     if found.own and found.settings.trains == "nothing":
         words, cause = same_row(search.printed.epochs), "one row again and again"
     elif found.own:
-        words, cause = f"{in_words(found, search)} {near}", OWN_START
+        cause = OWN_START
     elif changed:
-        words = f"{in_words(found, search)} {near}"
         cause = next(CAUSES[field] for field in CAUSES if field in changed)
     else:
-        words, cause = f"These are the tutorial's numbers ({run}). {near}", TUTORIALS
+        words = f"These are the tutorial's numbers ({run}). {every_row(found, search)}"
+        cause = TUTORIALS
     return Explanation(found.settings, f"{count} {words}", cause)
-
-
-TUTORIALS, OWN_START = "as the tutorial", "a start of its own"
 
 
 # --- The program

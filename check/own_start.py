@@ -1,10 +1,10 @@
 """A right training from a start that nobody knows: find the start from the printed losses.
 
 MAE and MSE depend on two differences alone, weight - line's weight and bias - line's bias, and are
-homogeneous in them. Therefore all starts with the printed first train loss lie on one closed curve,
-one for each angle, and the second number picks few angles of it. Gauss-Newton moves these to the
-start from which the rows come nearest to the table's, and then every row has to follow. Only the
-differences can be found, and only up to a common sign, because both signs have the same losses.
+homogeneous in them, of degree 1 and 2. Therefore all starts with the printed first train loss lie
+on one closed curve, one for each angle, and the first rows leave few angles of it. Gauss-Newton
+moves these to where the rows come nearest to the table's, and then every row has to follow. Only
+the differences can be found, and only up to a common sign, because both signs have the same losses.
 """
 
 from math import pi
@@ -14,16 +14,11 @@ import torch
 
 from check.simulate import as_states, inputs, losses_at, train
 
-# Two right float32 runs differ in a printed loss by less: public runs on GPUs by 1.2e-7 at most.
-NEAR = {"mae": 2e-6, "huber": 2e-6, "mse": 2e-5}
-
 
 def on_the_curve(settings, loss, angles):
     """Return differences (weight - line's, bias - line's) with this train loss: (angles, 2).
 
-    MAE and MSE depend on the two differences alone and are homogeneous in them: of degree 1 and 2.
-    So the starts with one first train loss are a closed curve, one for each angle. The opposite
-    angle is left out, because it has the same losses in every epoch.
+    The angles go half around, because the opposite one has the same losses in every epoch.
     """
     angle = np.arange(angles) * pi / angles
     units = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -34,11 +29,16 @@ def on_the_curve(settings, loss, angles):
 
 
 def rows_of(settings, starts, printed):
-    """Return what the rows print from each start (S, 2): an array (S, rows, columns)."""
+    """Return what a run from each start (S, 2) prints in the rows: an array (S, rows, columns)."""
     states = train(settings, torch.tensor(starts), int(printed.epochs[-1]) + 1)
     states = torch.stack([states[printed.epochs], states[printed.epochs + 1]])
     ours = {"train": losses_at(settings, states[0]), "test": losses_at(settings, states[1], "test")}
     return torch.stack([ours[name] for name in settings.columns], -1).transpose(0, 1).numpy()
+
+
+def off_by(settings, starts, printed):
+    """Return how far what each start prints is from the printed numbers: (S, rows, columns)."""
+    return np.abs(rows_of(settings, starts, printed) - printed.values)
 
 
 def possible_starts(settings, printed, angles=720):
@@ -48,21 +48,23 @@ def possible_starts(settings, printed, angles=720):
         return []
     line = np.array([settings.weight, settings.bias])
     starts = line + on_the_curve(settings, few.values[0, 0], angles)
-    off = np.abs(rows_of(settings, starts, few) - few.values).max(axis=(1, 2))
-    valleys = (off <= np.roll(off, 1)) & (off <= np.roll(off, -1))
-    some = np.nonzero(valleys)[0]
-    some = some[np.argsort(off[some])][:12]
-    # The nearest of these angles is off by half a step, and by a sign or two that flip.
+    off = off_by(settings, starts, few).max(axis=(1, 2))
+    valleys = np.nonzero((off <= np.roll(off, 1)) & (off <= np.roll(off, -1)))[0]
+    valleys = valleys[np.argsort(off[valleys])][:12]
+    starts, off = starts[valleys], off[valleys]
+    # The right start lies between two angles, which moves the losses by at most `apart`, and a sign
+    # or two may flip on the way, each of which moves them by `flip`.
     X, _ = inputs(settings.X, settings.split, "float64")
     reach = 1 + float(X.abs().max())
     flip = settings.lr * 2 * reach / len(X)
-    apart = pi / angles * np.hypot(*(starts[some] - line).T) * reach
-    starts = starts[some][off[some] <= 4 * few.half.max() + apart + 2 * flip]
+    apart = pi / angles * np.hypot(*(starts - line).T) * reach
+    starts = starts[off <= 4 * few.half.max() + apart + 2 * flip]
     if not len(starts):
         return []
     starts = gauss_newton(settings, starts, few, 6)
-    off = np.abs(rows_of(settings, starts, few) - few.values).max(axis=(1, 2))
-    starts = starts[np.argsort(off)][: (off <= 2 * few.half.max() + 2 * flip).sum()][:2]
+    off = off_by(settings, starts, few).max(axis=(1, 2))
+    nearest = np.argsort(off)[:2]
+    starts = starts[nearest][off[nearest] <= 2 * few.half.max() + 2 * flip]
     if few.half.max() > 1e-6:
         return [point for start in starts for point in zoom(settings, start, printed)]
     for count in (8, 20, len(printed.epochs)):
@@ -70,7 +72,7 @@ def possible_starts(settings, printed, angles=720):
         if not len(starts) or few.epochs[-1] > 20_000:
             return []
         starts = np.concatenate([starts, gauss_newton(settings, starts, few, 3)])
-        off = np.abs(rows_of(settings, starts, few) - few.values).mean(axis=(1, 2))
+        off = off_by(settings, starts, few).mean(axis=(1, 2))
         starts = starts[np.argsort(off)][:3]
     return starts
 
@@ -95,38 +97,39 @@ def zoom(settings, start, printed, samples=600):
     training settles.
     """
     rng = np.random.default_rng(0)
-    room = printed.half + NEAR[settings.loss]
-    reach, every = 6 * printed.half.max(), len(printed.epochs)
-    some = start + rng.uniform(-reach, reach, (samples, 2))
-    for count in (3, 5, 8, 12, every, every, every, every):
-        off = np.abs(rows_of(settings, some, printed.head(count)) - printed.head(count).values)
-        off = off / room[:count]
+    room, total = printed.room(settings.loss), len(printed.epochs)
+    reach = 6 * printed.half.max()
+    points = start + rng.uniform(-reach, reach, (samples, 2))
+    for count in (3, 5, 8, 12, total, total, total, total):
+        off = off_by(settings, points, printed.head(count)) / room[:count]
         wrong, farthest = (off > 1).mean(axis=(1, 2)), off.max(axis=(1, 2))
-        some = some[np.lexsort((farthest, wrong))]
-        stay = some[: max(5, int((wrong == 0).sum()))]
-        if wrong.min() > 0.1 or (count >= every and wrong.min() == 0):
+        points = points[np.lexsort((farthest, wrong))]  # fewest wrong numbers first
+        stay = points[: max(5, int((wrong == 0).sum()))]
+        if wrong.min() > 0.1 or (count >= total and wrong.min() == 0):
             break
         reach *= 0.6
         drawn = stay[rng.integers(len(stay), size=samples)]
-        some = np.concatenate([stay, drawn + rng.uniform(-reach, reach, drawn.shape)])[:samples]
+        drawn += rng.uniform(-reach, reach, drawn.shape)
+        points = np.concatenate([stay, drawn])[:samples]
     return stay[:5]
 
 
-def a_sign_flipped(one, first, off, printed):
+def a_sign_flipped(settings, first, off, printed):
     """Say if one residual's sign, flipped by rounding, can explain the numbers that are off.
 
     Under MAE a residual that is nothing but rounding has either sign, and a flipped one moves a
     step by lr * 2 |x| / n. So from an epoch with such a residual on, at most one number in ten may
     be off by that much, but never a single number, because a flip shows in train and test loss.
     """
-    room = NEAR[one.loss] + printed.half
+    room = printed.room(settings.loss)
     wrong = off > room
-    if one.loss != "mae" or one.optimizer != "SGD" or not 2 <= wrong.sum() <= off.size // 10:
+    few = 2 <= wrong.sum() <= off.size // 10
+    if not few or settings.loss != "mae" or settings.optimizer != "SGD":
         return False
-    X, _ = inputs(one.X, one.split, one.dtype)
-    if (off > room + one.lr * 2 * float(X.abs().max()) / len(X)).any():
+    X, _ = inputs(settings.X, settings.split, settings.dtype)
+    if (off > room + settings.lr * 2 * float(X.abs().max()) / len(X)).any():
         return False
     first_wrong = first + int(printed.epochs[wrong.any(axis=1).argmax()])
-    states = train(one, as_states(one, [one.start]), first_wrong + 1)[:, 0]
-    residual = states[:, :1] * X + states[:, 1:] - (one.weight * X + one.bias)
+    states = train(settings, as_states(settings, [settings.start]), first_wrong + 1)[:, 0]
+    residual = states[:, :1] * X + states[:, 1:] - (settings.weight * X + settings.bias)
     return bool((residual[first:].abs() <= 1e-6 + 4 * printed.half.max()).any())

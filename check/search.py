@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from check.hints import said_by, sound
-from check.own_start import NEAR, a_sign_flipped, on_the_curve, possible_starts, rows_of
-from check.printed import Printed, digits, readings
+from check.own_start import a_sign_flipped, off_by, on_the_curve, possible_starts
+from check.printed import NEAR, digits, readings
 from check.simulate import SECTION_6, Settings, as_states, confirm, losses_at, train
 from check.starts import cost_of, known_starts
 
@@ -52,19 +52,21 @@ COLUMNS = {
     2: [("train", "test"), ("test", "train"), ("test", "test"), ("train", "train")],
 }
 STUCK = [("constant", "test")]
-TESTS = [(True, "y_test"), (False, "y_test"), (True, "X_test"), (False, "X_test")]
+TESTS = list(product(("y_test", "X_test"), (True, False)))  # test_target, test_after_step
 LATEST = 2000  # epochs that may have been trained before the first row
 LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own runs are tried
-MOST = 100  # runs that print the first three rows: more have no digits to tell them apart
+MOST = 100  # runs that are trained to the end: where more print the first rows, digits are too few
 
 
 class Found(NamedTuple):
-    """Settings whose run prints rows of the table: how many, and which epoch is the first.
+    """Settings whose run prints the first rows of a table, or all, and how many these are.
 
-    `own`: the start is none that is known. `exact` and `off` tell how near all numbers are.
+    `first` is the epoch that the first row is in that run, which isn't the printed one where the
+    run goes on. `own` means that the start is none that is known. Once it is confirmed, `exact`
+    says that all digits are the run's, and `off` how far the farthest number is beyond its digits.
     """
 
-    settings: Settings
+    settings: Settings | None
     first: int
     rows: int
     own: bool = False
@@ -72,7 +74,7 @@ class Found(NamedTuple):
     off: float = 0.0
 
 
-def changes(settings):
+def nearest_run(settings):
     """Return the nearest of the tutorial's runs, by name, and the fields in which they differ."""
     runs = {name: differing(settings, run) for name, run in TUTORIAL.items()}
     return min(runs.items(), key=lambda item: len(item[1]))
@@ -87,27 +89,28 @@ def around(base, count, fields=tuple(CHOICES)):
     """Yield Settings that differ from the base in so many of these fields."""
     for names in combinations(fields, count):
         for values in product(*(CHOICES[name] for name in names)):
-            one = base._replace(**dict(zip(names, values)))
-            if len(differing(one, base)) == count:
-                yield one
+            settings = base._replace(**dict(zip(names, values)))
+            if len(differing(settings, base)) == count:
+                yield settings
 
 
 # --- The search
 
 
 class Search:
-    """The search for one table: what was compared, what was found, and how far the best came.
+    """The search for one table, read in one way: what it compares, and how far the best came.
 
     `bases` are the Settings from which it goes outwards: what the code says, then the tutorial's.
-    `best` printed the most first rows. `half` printed the first number of all rows.
+    `best` printed the most first rows, and `train_only` the first number of every row. `span` is
+    how many epochs lie between the first row and the last.
     """
 
-    def __init__(self, printed, rows, hints):
-        self.printed, self.rows, self.hints = printed, rows, hints
+    def __init__(self, printed, hints):
+        self.printed, self.hints = printed, hints
         self.bases = list(dict.fromkeys([*said_by(hints), Settings(), EXERCISE]))
-        self.tried, self.best, self.half = 0, Found(None, 0, 0), None
-        self.digits = digits(rows)
-        self.first, self.last = printed.first or 0, int(printed.epochs[-1])
+        self.tried, self.best, self.train_only = 0, Found(None, 0, 0), None
+        self.digits = digits(printed.rows)
+        self.first, self.span = printed.first or 0, int(printed.epochs[-1])
         self.columns = COLUMNS[printed.values.shape[1]]
         starts = known_starts(tuple(dict.fromkeys([42, hints.get("seed", 42)])))
         self.starts = {start.pair: start for start in starts}
@@ -115,14 +118,15 @@ class Search:
         self.costs = {pair: cost_of(start, hints) for pair, start in self.starts.items()}
 
     def starts_at(self, cost):
-        """Return the known starts of this cost."""
+        """Return the known starts of this cost, pairs (weight, bias)."""
         return [pair for pair, other in self.costs.items() if other == cost]
 
-    def enough(self, rows=0, own=False):
-        """Say if the first rows, or all, print more digits than the search has chosen from.
+    def enough(self, rows=None, own=False):
+        """Say if so many first rows, or all, print more digits than the search has chosen from.
 
-        Of an own start, the digits of the first row don't count: they have chosen it.
+        Of an own start, the digits of the first row don't count, because they have chosen it.
         """
+        rows = rows or len(self.digits)
         return log10(max(1, self.tried)) + 2 < self.digits[rows - 1] - own * self.digits[0]
 
     def is_sure(self, found):
@@ -141,20 +145,20 @@ class Search:
 
     def follows_long(self):
         """Say if the best known run prints so many of the first rows that it isn't chance."""
-        some = 3 <= self.best.rows < len(self.rows) and not self.best.own
+        some = 3 <= self.best.rows < len(self.printed.rows) and not self.best.own
         return some and self.enough(self.best.rows)
 
     def rank(self, found):
-        """Return what sorts the Found: what the code says otherwise, changes, epochs before."""
-        said = self.hints.keys() & differing(found.settings, self.bases[0])
-        changed = len(changes(found.settings)[1]) + (found.first != self.first)
-        return len(said), changed, found.first
+        """Return what sorts the Found: contradictions of the code, changes, epochs before."""
+        against = self.hints.keys() & differing(found.settings, self.bases[0])
+        changed = len(nearest_run(found.settings)[1]) + (found.first != self.first)
+        return len(against), changed, found.first
 
     def begins(self, settings, losses):
-        """Return where one of the losses, a row for each kind, is the table's first number."""
+        """Say of each start if one of its losses, (kinds, starts), is the table's first number."""
         self.tried += losses.shape[1]
         off = np.abs(losses - self.printed.values[0, 0]).min(axis=0)
-        return off <= NEAR[settings.loss] + self.printed.half[0, 0]
+        return off <= self.printed.room(settings.loss)[0, 0]
 
     def look(self, settings, starts, firsts=(0,), columns=None, named=None):
         """Return the Found among the runs from these starts, pairs (weight, bias).
@@ -167,54 +171,53 @@ class Search:
             return found
         named = named or [dict(start=start) for start in starts]
         for names in columns or self.columns:
-            for after, target in TESTS if "test" in names else TESTS[:1]:
+            for target, after in TESTS if "test" in names else TESTS[:1]:
                 one = settings._replace(test_after_step=after, test_target=target, columns=names)
                 self.tried += len(firsts) * len(starts)
                 begin = settings if names[0] == "train" else one
                 if begin not in begun:
                     begun[begin] = self.first_rows(one, starts, firsts)
-                first, run = begun[begin]
-                if not len(run):
+                first, place = begun[begin]
+                if not len(place):
                     continue
-                kept, run = np.unique(run, return_inverse=True)
-                path = path_of(settings, tuple(starts[i] for i in kept), max(first) + self.last + 1)
-                right = self.follow(one, path, first, run)
-                for i, all_columns, first_column in zip(
-                    range(len(run)), right.all(0).T, right[0].T
-                ):
-                    settled = one._replace(**named[kept[run[i]]])
-                    this = Found(settled, int(first[i]), len(all_columns))
-                    if all_columns.all():
+                kept, column = np.unique(place, return_inverse=True)
+                path = path_of(settings, tuple(starts[i] for i in kept), max(first) + self.span + 1)
+                right = self.follow(one, path, first, column)
+                rows_right, first_right = right.all(axis=0), right[0].all(axis=0)
+                for i in range(len(place)):
+                    run = one._replace(**named[place[i]])
+                    this = Found(run, int(first[i]), len(rows_right))
+                    if rows_right[:, i].all():
                         found.append(this)
-                    elif all_columns.argmin() > self.best.rows:
-                        self.best = this._replace(rows=int(all_columns.argmin()))
-                    if first_column.all() and not self.half and names[0] == "train":
-                        self.half = this._replace(settings=settled._replace(columns=("train",)))
+                    elif rows_right[:, i].argmin() > self.best.rows:
+                        self.best = this._replace(rows=int(rows_right[:, i].argmin()))
+                    if first_right[i] and not self.train_only and names[0] == "train":
+                        self.train_only = this._replace(settings=run._replace(columns=("train",)))
         return found
 
     def first_rows(self, settings, starts, firsts):
-        """Return the first epochs, and the starts' places, of runs that print the first rows.
+        """Return the runs that print the first rows: the first row's epoch, the start's place.
 
         The first row discards nearly all, and two more nearly all that are left.
         """
         path = path_of(settings, tuple(starts), max(firsts) + int(self.printed.epochs[:3][-1]) + 1)
         first = np.repeat(firsts, len(starts))
-        run = np.tile(np.arange(len(starts)), len(firsts))
-        for rows in (1, 3):
-            right = self.follow(settings, path, first, run, rows)[0].all(axis=0)
-            first, run = first[right], run[right]
-        return first[:MOST], run[:MOST]
+        place = np.tile(np.arange(len(starts)), len(firsts))
+        for count in (1, 3):
+            right = self.follow(settings, path, first, place, count)[0].all(axis=0)
+            first, place = first[right], place[right]
+        return first[:MOST], place[:MOST]
 
-    def follow(self, settings, path, first, run, rows=None):
-        """Return which numbers the runs print, a bool array of shape (columns, rows, runs)."""
-        printed = self.printed.head(rows)
+    def follow(self, settings, path, first, place, count=None):
+        """Return which numbers the runs of first_rows print: bool, (columns, rows, runs)."""
+        printed = self.printed.head(count)
         at = printed.epochs[:, None] + first
-        room = NEAR[settings.loss] + printed.half
+        room = printed.room(settings.loss)
         right = []
         for c, name in enumerate(settings.columns):
             if name != "constant":
                 later = int(name == "test" and settings.test_after_step)
-                losses = losses_at(settings, path[at + later, run], name).numpy()
+                losses = losses_at(settings, path[at + later, place], name).numpy()
                 right.append(np.abs(losses - printed.values[:, [c]]) <= room[:, [c]])
         return np.stack(right)
 
@@ -254,8 +257,8 @@ def as_published(search, level):
     return [f for run in TUTORIAL.values() for f in search.look(run, [run.start], [*firsts])]
 
 
-def trained_on(search, level):
-    """Look for the tutorial's own runs that go on where an earlier training has stopped."""
+def published_later(search, level):
+    """Look for the tutorial's own runs, going on where an earlier training has stopped."""
     found, firsts = [], range(search.first + LATEST + 1)
     for run in TUTORIAL.values():
         found += search.look(run, [run.start], firsts, search.columns[:1])
@@ -275,8 +278,8 @@ def from_known_starts(search, level):
     return found
 
 
-def trained_before(search, level):
-    """Look for trainings that go on: the first row is a later epoch of a known path."""
+def known_later(search, level):
+    """Look for trainings from known starts that go on, at the same rate or at another one."""
     found, latest = [], LATEST + search.first
     seeds = 42, search.hints.get("seed")
     starts = search.starts_at(0) + search.starts_at(1) * (level == 0)
@@ -288,12 +291,13 @@ def trained_before(search, level):
             found += search.look(one, starts, range(latest + 1), search.columns[:1])
             # Another rate for the rows than before them: each state of the path is a start.
             path = path_of(one, tuple(starts), latest)[: latest + 1]
-            _, once = np.unique(path.reshape(-1, 2), axis=0, return_index=True)
-            k, s = np.divmod(np.sort(once), len(starts))
-            near = search.begins(one, losses_at(one, path[k, s]).numpy()[None]) & (k > 0)
-            places = list(zip(k[near].tolist(), s[near].tolist()))[:MOST]
-            states = [tuple(path[place].tolist()) for place in places]
-            named = [dict(start=starts[s], earlier=((k, one.lr),)) for k, s in places]
+            _, distinct = np.unique(path.reshape(-1, 2), axis=0, return_index=True)
+            epoch, place = np.divmod(np.sort(distinct), len(starts))
+            near = search.begins(one, losses_at(one, path[epoch, place]).numpy()[None])
+            near &= epoch > 0
+            later = list(zip(epoch[near].tolist(), place[near].tolist()))[:MOST]
+            states = [tuple(path[where].tolist()) for where in later]
+            named = [dict(start=starts[i], earlier=((epochs, one.lr),)) for epochs, i in later]
             for then in (one._replace(lr=lr) for lr in search.rates if lr != one.lr):
                 found += search.look(then, states, columns=search.columns[:1], named=named)
     return found
@@ -310,14 +314,14 @@ def stuck(search, level):
 
 def where_nothing_moves(search, level):
     """Look for a start that prints the one row that all rows repeat."""
-    values, half = search.printed.values, search.printed.half
+    values = search.printed.values
     if len(values) < 2 or np.ptp(values, axis=0).any():
         return []
     one = search.bases[0]._replace(trains="nothing", dtype="float64", columns=search.columns[0])
     states = np.array([one.weight, one.bias]) + on_the_curve(one, values[0, 0], 20_000)
     tests = losses_at(one, torch.tensor(states), "test").numpy()
     off = np.abs(tests - values[0, -1]) * (values.shape[1] == 2)
-    if off.min() > half[0, -1] + 1e-3:
+    if off.min() > search.printed.half[0, -1] + 1e-3:
         return []
     return [Found(one._replace(start=tuple(states[off.argmin()].tolist())), 0, len(values), True)]
 
@@ -342,22 +346,21 @@ def from_own_start(search, level):
 
 def judge(search, settings):
     """Return the Found if all rows follow from an own start, or but for a flipped sign."""
-    printed = search.printed
-    off = np.abs(rows_of(settings, np.array([settings.start]), printed)[0] - printed.values)
-    right = (off <= NEAR[settings.loss] + printed.half).all(axis=1)
+    off = off_by(settings, np.array([settings.start]), search.printed)[0]
+    right = (off <= search.printed.room(settings.loss)).all(axis=1)
     found = Found(settings, 0, len(off), own=True)
-    if right.all() or a_sign_flipped(settings, 0, off, printed):
+    if right.all() or a_sign_flipped(settings, 0, off, search.printed):
         return found
     if right.argmin() > search.best.rows:
         search.best = found._replace(rows=int(right.argmin()))
     return None
 
 
-def is_known(search, offset):
-    """Say if a start is one that is known, or lies on one of the tutorial's paths.
+def is_known(search, difference):
+    """Say if a start this far from its line is known, or lies on one of the tutorial's paths.
 
-    `offset` is how far it is from its line. A known run prints its own numbers, so that a table
-    which it doesn't print has a wrong number, and no start of its own.
+    A known run prints its own numbers, so that a table which it doesn't print has a wrong number,
+    and no start of its own.
     """
     pairs = np.array(list(search.starts))
     known = [pairs - [base.weight, base.bias] for base in search.bases]
@@ -365,13 +368,13 @@ def is_known(search, offset):
         path = path_of(run, (run.start,), LATEST)[:, 0].numpy()
         known.append(path - np.array([run.weight, run.bias]))
     known = np.concatenate(known)
-    return any(np.hypot(*(known - sign * offset).T).min() < 1e-4 for sign in (1, -1))
+    return any(np.hypot(*(known - sign * difference).T).min() < 1e-4 for sign in (1, -1))
 
 
-LAST_STAGES = [(where_nothing_moves, 0), (from_own_start, 0), (from_own_start, 1)]
-STAGES = [(as_published, 0), (trained_on, 0)]
+STAGES = [(as_published, 0), (published_later, 0)]
 STAGES += [(from_known_starts, level) for level in range(3)]
-STAGES += [(trained_before, 0), (trained_before, 1), (stuck, 0), *LAST_STAGES]
+STAGES += [(known_later, 0), (known_later, 1), (stuck, 0)]
+STAGES += [(where_nothing_moves, 0), (from_own_start, 0), (from_own_start, 1)]
 
 
 def find(rows, hints):
@@ -390,21 +393,21 @@ def find(rows, hints):
     if None in epochs and any(epochs) or None not in epochs and epochs != sorted(set(epochs)):
         raise ValueError("its epochs don't grow from row to row")
     hints = sound(hints)
-    searches = [Search(printed, rows, hints) for printed in readings(rows, hints.get("epochs", 0))]
-    if searches[0].first + searches[0].last > LONGEST:
+    searches = [Search(printed, hints) for printed in readings(rows, hints.get("epochs", 0))]
+    if searches[0].first + searches[0].span > LONGEST:
         raise ValueError(f"its epochs go beyond {LONGEST:,}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a second thread costs more than it brings on tensors this small
     try:
         for (stage, level), search in product(STAGES, searches):
-            too_long = search.first + search.last > LONG
+            too_long = search.first + search.span > LONG
             if too_long and stage not in (as_published, where_nothing_moves):
                 continue
-            if (stage, level) in LAST_STAGES and search.follows_long():
-                if sure := confirmed(search.best, search):  # but for a flipped sign
+            if stage in (where_nothing_moves, from_own_start) and search.follows_long():
+                if sure := confirmed(search.best, search):  # its other rows by a flipped sign
                     return sure, search
-            if (stage, level) not in STAGES[:2] and search not in searches[:4]:
-                continue  # rows without an epoch: only the likeliest ways to read them
+            if stage not in (as_published, published_later) and search not in searches[:4]:
+                continue  # only the likeliest ways to read rows without an epoch
             found = filter(search.is_knowable, stage(search, level))
             for one in sorted(found, key=search.rank):
                 if search.is_sure(one) and (sure := confirmed(one, search)):
@@ -421,39 +424,36 @@ def confirmed(found, search):
     these digits, float64 is tried, because the reader may have trained in it; and Adam's and MAE's
     last steps can hang on a rounding, so that float64 also stands for other machines.
     """
-    names = found.settings.columns
+    names = found.settings.columns  # of the table's first column alone, or of all
     compared = [i for i, name in enumerate(names) if name != "constant"]
-    epochs, values, half, first = search.printed
-    printed = Printed(epochs, values[:, compared], half[:, compared], first)
-    before, near = found.first - search.first, room_for(found, search)
-    right = []
+    which = [int(names[i] == "test") for i in compared]
+    values, half = search.printed.values[:, compared], search.printed.half[:, compared]
+    printed = search.printed._replace(values=values, half=half)
+    epochs, earlier = found.first + printed.epochs, found.settings.earlier
+    if found.first > search.first:
+        earlier = *earlier, (found.first - search.first, found.settings.lr)
+    but_for_digits, room = None, room_for(found, search) + half
     for one in found.settings, found.settings._replace(dtype="float64"):
         if found.own:
-            ours = rows_of(one, np.array([one.start]), printed)[0]
+            off = off_by(one, np.array([one.start]), printed)[0]
         else:
-            losses = confirm(one, found.first + search.last + 1)
-            ours = losses[found.first + epochs][:, [int(names[i] == "test") for i in compared]]
-        off = np.abs(ours - printed.values)
-        # Ours, rounded to the printed digits, is the printed number. A float is its repr's.
-        exact = (off <= printed.half * (1 + 1e-9) + 1e-16 * np.abs(printed.values)).all()
-        follows = (off <= near + printed.half).all()
-        if found.own or follows or a_sign_flipped(one, found.first, off, printed):
-            if not exact:
-                one = one._replace(dtype=found.settings.dtype)  # only digits speak for float64
-            if before > 0:
-                one = one._replace(earlier=(*one.earlier, (before, one.lr)))
-            largest = float((off - printed.half).max())
-            right.append(found._replace(settings=one, exact=bool(exact), off=largest))
-        if exact:
-            break
-    return next((one for one in right if one.exact), right[0] if right else None)
+            losses = confirm(one, int(epochs[-1]) + 1)[epochs]
+            off = np.abs(losses[:, which] - values)
+        this = found._replace(off=float((off - half).max()))
+        # The printed number is ours, rounded; what is added to half a unit is float64's rounding.
+        if (off <= half * (1 + 1e-9) + 1e-16 * np.abs(values)).all():
+            return this._replace(settings=one._replace(earlier=earlier), exact=True)
+        follows = found.own or (off <= room).all()
+        if not but_for_digits and (follows or a_sign_flipped(one, found.first, off, printed)):
+            but_for_digits = this._replace(settings=found.settings._replace(earlier=earlier))
+    return but_for_digits
 
 
 def room_for(found, search):
-    """Return how far a loss may be off.
+    """Return how far a loss may be off, beside half a unit of its last digit.
 
     A first row at a later epoch was chosen from thousands, so that it has to be nearer by a factor
-    of ten. Rounding grows with X, and so does the room, unless two rates were tried.
+    of ten. Rounding grows with X, and so does this room, but not where a second rate was chosen.
     """
     near, X = NEAR[found.settings.loss], found.settings.X
     if found.settings.earlier:

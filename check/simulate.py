@@ -41,8 +41,8 @@ class Settings(NamedTuple):
     dtype: str = "float32"
 
 
-# Each loss as its terms at the residuals r = y_pred - y, and n times its gradient as slope and
-# factor: torch multiplies the slope by factor / n at once, and its rounding depends on that.
+# A loss is the mean of terms(r) at the residuals r = y_pred - y, and its gradient with respect to
+# y_pred is slope(r) * (factor / n), multiplied in this order because torch rounds it so.
 LOSSES = {
     "mae": (lambda r: r.abs(), lambda r: r.sign(), 1),
     "mse": (lambda r: r * r, lambda r: r, 2),
@@ -52,8 +52,6 @@ LOSSES = {
         1,
     ),
 }
-
-
 OPTIMIZERS = {"SGD": optimizers.SGD, "Adam": optimizers.Adam, "AdamW": optimizers.AdamW}
 
 
@@ -99,9 +97,8 @@ def as_states(settings, starts):
 def train(settings, states, epochs):
     """Train from each of the states (S, 2), and return all states, of shape (epochs + 1, S, 2).
 
-    state[0] is the start and state[t] stands after t steps. What `settings.earlier` says comes on
-    top, before state[0]: a stage with the next one's lr is the same optimizer going on, and one
-    with another lr had an optimizer of its own.
+    states[t] stands after t steps. What `settings.earlier` says is trained before states[0]: a
+    stage with the next one's lr is the same optimizer going on, and another lr has its own.
     """
     X, _ = inputs(settings.X, settings.split, settings.dtype)
     y = settings.weight * X + settings.bias
@@ -156,8 +153,8 @@ def confirm(settings, epochs):
     """Return what simulate returns, trained by torch's own loss, backward and optimizer.
 
     For plain SGD the step is add_ with alpha, which is torch.optim.SGD's to the bit without loading
-    it. There a state (weight, bias) decides all that follows, so that the run ends early when a
-    state comes again.
+    it. There a state (weight, bias) decides all that follows, so that the last stage ends early
+    when a state comes again.
     """
     from torch.nn import functional
 
@@ -174,18 +171,19 @@ def confirm(settings, epochs):
     def forward(X):
         return weight * X + (settings.bias if settings.trains == "weight" else bias)
 
-    rows, seen, last_lr, optimizer = [], {}, None, None
+    last_lr, optimizer = None, None
     stages = (*settings.earlier, (epochs, settings.lr))
-    for stage, (steps, lr) in enumerate(stages):
+    for stage, (steps, lr) in enumerate(stages, start=1):
+        rows, seen = [], {}
+        may_end = plain and settings.zero_grad and stage == len(stages)
         if lr != last_lr and not plain:
             kind = getattr(torch.optim, settings.optimizer)
             options = dict(momentum=settings.momentum) if settings.optimizer == "SGD" else {}
             optimizer = kind([weight, bias], lr=lr, **options)
         last_lr = lr
-        last_stage = stage == len(stages) - 1
         for _ in range(steps):
             state = weight.item(), bias.item()
-            if last_stage and plain and settings.zero_grad:
+            if may_end:
                 if state in seen:
                     cycle = rows[seen[state] :]
                     rows += [cycle[i % len(cycle)] for i in range(epochs - len(rows))]
@@ -196,7 +194,7 @@ def confirm(settings, epochs):
                 weight.grad = bias.grad = None
             loss.backward()
             with torch.no_grad():
-                before = loss_fn(forward(X_test), target)
+                test_loss = loss_fn(forward(X_test), target)
                 if settings.trains == "nothing":
                     pass
                 elif plain:
@@ -205,7 +203,7 @@ def confirm(settings, epochs):
                             parameter.add_(parameter.grad, alpha=-lr)
                 else:
                     optimizer.step()
-                after = loss_fn(forward(X_test), target)
-            if last_stage:
-                rows.append((loss.item(), (after if settings.test_after_step else before).item()))
+                if settings.test_after_step:
+                    test_loss = loss_fn(forward(X_test), target)
+            rows.append((loss.item(), test_loss.item()))
     return torch.tensor(rows, dtype=X.dtype).reshape(-1, 2).numpy()

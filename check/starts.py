@@ -35,20 +35,20 @@ class Start(NamedTuple):
 
 @cache
 def starts_of(seed, models=4):
-    """Return the Starts that a seed gives, the tutorial's two first."""
+    """Return the Starts that a seed gives to the first models after it."""
     found = []
-    kinds = list(DRAWS)
-    pairs = [(kind, kind) for kind in kinds] + [kinds[:2], kinds[1::-1]]
-    for model, (weight, bias) in product(range(1, models + 1), pairs):
-        for bias_first in (False, True)[: 1 if "nn.Linear" in weight else 2]:
-            generator = torch.Generator().manual_seed(seed)
-            order = (bias, weight) if bias_first else (weight, bias)
-            for _ in range(model):
-                pair = tuple(DRAWS[kind](generator) for kind in order)
-            found.append(
-                Start(pair[::-1] if bias_first else pair, seed, weight, bias, bias_first, model)
-            )
-    for first, then in (("torch.randn", "nn.Linear"), ("nn.Linear", "torch.randn")):
+    randn, rand, linear = DRAWS
+    pairs = (randn, randn), (rand, rand), (linear, linear), (randn, rand), (rand, randn)
+    for model, (weight, bias), bias_first in product(range(1, models + 1), pairs, (False, True)):
+        if bias_first and weight == linear:
+            continue  # nn.Linear draws its weight first
+        generator = torch.Generator().manual_seed(seed)
+        order = (bias, weight) if bias_first else (weight, bias)
+        for _ in range(model):
+            pair = tuple(DRAWS[kind](generator) for kind in order)
+        pair = pair[::-1] if bias_first else pair
+        found.append(Start(pair, seed, weight, bias, bias_first, model))
+    for first, then in ((randn, linear), (linear, randn)):
         generator = torch.Generator().manual_seed(seed)
         for _ in range(2):
             DRAWS[first](generator)
@@ -70,8 +70,8 @@ def known_starts(seeds):
 
 
 def cost_of(start, hints):
-    """Return how far a Start is from the tutorial's and from what the code says."""
-    seeds = 42, hints.get("seed")
+    """Return in how many ways a Start differs from the tutorial's and from what the code says."""
+    seeds = 42, hints.get("seed")  # None if the code sets none, as it is of a constant start
     kinds = {("nn.Linear", "nn.Linear"), ("torch.randn", "torch.randn")}
     drawn = [DRAWN.get(name) for name in hints.get("parameters") or ()]
     if drawn == ["nn.Linear"]:

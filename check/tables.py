@@ -14,7 +14,8 @@ from check.hints import hints_of
 
 MOST_BYTES = 50_000_000  # bytes; a notebook with a few hundred pictures is smaller
 
-NUMBER = r"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|\bnan\b|\binf\b"
+EXP = r"[eE][-+]?\d{1,3}"  # an exponent
+NUMBER = rf"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:{EXP})?|\bnan\b|\binf\b"
 # "Epoch: 10", "Epcoh 10", "Epoch [10/200]", "step 10"
 EPOCH = re.compile(
     r"\b(?:ep[och]{2,5}s?|steps?|iter\w*)\b[^\d\n]{0,12}?(\d{1,12})(?!\d)", re.IGNORECASE
@@ -24,8 +25,9 @@ LOSS = re.compile(
     rf"((?:\w*[ _-]*loss(?:es)?|test|train)\b(?:(?!acc)[^\d\n|,;+.-]){{0,25}}?)({NUMBER})",
     re.IGNORECASE,
 )
-DECIMAL = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)(?![\w%.])")
-BARE = re.compile(r"\W*(\d+)(?:\W+[-+]?\d+\.\d+(?:[eE][-+]?\d+)?){1,2}\W*")
+DECIMAL = re.compile(rf"(?<![\w.])[-+]?(?:\d+\.\d+(?:{EXP})?|\d+{EXP})(?![\w%.])")
+# "10 0.31 0.48"
+BARE = re.compile(rf"\W*(\d+)(?:\W+[-+]?\d+\.\d+(?:{EXP})?){{1,2}}\W*")
 
 
 class Table(NamedTuple):
@@ -98,11 +100,9 @@ def decoded(data):
 def tables_of_notebook(text, name):
     """Return the Tables of a notebook's code cells, which are counted from 1."""
     try:
-        notebook = json.loads(text)
-    except ValueError as error:
+        return tables_of_cells(json.loads(text), name)
+    except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON, and so no notebook: {error}") from None
-    try:
-        return tables_of_cells(notebook, name)
     except (AttributeError, TypeError):
         raise ValueError("it is JSON, but no notebook: its cells have another form") from None
 
@@ -153,7 +153,7 @@ def tables_in(text):
         found = [row for row in found if row.epoch is not None]
     table = []
     for row in found:
-        if table and not follows(table[-1].epoch, row.epoch):
+        if table and not continues(table[-1].epoch, row.epoch):
             yield from finished(table)
             table = []
         table.append(row)
@@ -179,15 +179,15 @@ def rows_in(text):
     return rows
 
 
-def follows(before, epoch):
-    """Tell whether an epoch continues a table, in which all rows have a number or none has."""
+def continues(before, epoch):
+    """Tell whether an epoch continues a table, in which all rows have an epoch or none has."""
     return (before is None) == (epoch is None) and (epoch is None or epoch > before)
 
 
 def finished(table):
-    """Yield a table unless it is too short to be one: a single loss is an evaluation.
+    """Yield a table, or nothing if it is too short to be one: a single loss is an evaluation.
 
-    Its rows have as many numbers as most of them have; a row with fewer is left out.
+    It has as many columns as most of its rows; a row with fewer is left out.
     """
     if len(table) >= (3 if table and table[0].epoch is None else 2):
         widths = [len(row.losses) for row in table]
@@ -199,9 +199,9 @@ def finished(table):
 def row_in(line):
     """Return (epoch or None, losses as printed, whether the first is a test loss) of a line."""
     line = re.sub(r"OrderedDict\(.*|tensor\(\[.*", "", line)  # parameters are no losses
-    bare = re.fullmatch(rf"\s*tensor\(({NUMBER})\b[^\[\]]*\)\s*", line)  # of a list: no
-    if bare:
-        return None, (bare[1],), False
+    alone = re.fullmatch(rf"\s*tensor\(({NUMBER})\b[^\[\]]*\)\s*", line)  # and in no list
+    if alone:
+        return None, (alone[1],), False
     epoch = EPOCH.search(line)
     losses = LOSS.findall(line)
     if losses:

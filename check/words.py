@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from check.search import TUTORIAL, changes, confirmed
+from check.printed import NEAR
+from check.search import TUTORIAL, confirmed, nearest_run
 
 ROOT = Path(__file__).resolve().parents[1]
 DEVICES = {"cuda": "CUDA", "mps": "MPS", "cpu": "another CPU"}
@@ -59,11 +60,11 @@ def differences(found):
     Of an own start, neither it nor the line is known, but only how far one is from the other. That
     a single loss stands in a row is no difference.
     """
-    run, changed = changes(found.settings)
-    unknown = {"start", "weight", "bias", "dtype"} if found.own else set()
+    run, changed = nearest_run(found.settings)
+    left_out = {"start", "weight", "bias", "dtype"} if found.own else set()
     if found.settings.columns == ("train",):
-        unknown.add("columns")
-    return run, [name for name in changed if name not in unknown]
+        left_out.add("columns")
+    return run, [name for name in changed if name not in left_out]
 
 
 def in_words(found, search):
@@ -221,7 +222,7 @@ def same_row(epochs):
 
 def first_column(search):
     """Return what is known if the train losses alone follow from a known start, or ""."""
-    half = search.half and confirmed(search.half, search)
+    half = search.train_only and confirmed(search.train_only, search)
     if not half:
         return ""
     return (
@@ -237,7 +238,7 @@ def not_explained(search):
         f"Tried: {search.tried:,} runs with the tutorial's and the code's settings, up to two "
         "changes, other seeds and draws, training before the first row, and unknown starts."
     )
-    part = 2 <= best.rows < len(search.rows)
+    part = 2 <= best.rows < len(search.printed.rows)
     if search.hints.get("shuffled"):
         tried = (
             f"The code calls train_test_split, which shuffles the points: not tried here. {tried}"
@@ -247,7 +248,7 @@ def not_explained(search):
     k = best.first - search.first
     before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
     best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
-    epoch = search.rows[best.rows][0]
+    epoch = search.printed.rows[best.rows][0]
     where = f"row {best.rows + 1}" if epoch is None else f"the row of epoch {epoch}"
     return (
         f"Not explained, but rows 1 to {best.rows} are those of this run: "
@@ -261,7 +262,7 @@ def not_explained(search):
 
 def every_row(found, search):
     """Return how near the rows follow, and on which machines others have seen the same digits."""
-    rows = len(search.printed.epochs)
+    rows = len(search.printed.rows)
     if found.exact:
         return f"All digits of all {rows} rows follow."
     if found.off <= 0:
@@ -269,7 +270,7 @@ def every_row(found, search):
     public = seen_on(search)
     where = f", as {public} print them" if public else ""
     near = f"All {rows} rows follow, but for last digits ({found.off:.1e} off at most){where}"
-    if found.own and found.off > 2e-6:
+    if found.off > NEAR[found.settings.loss]:
         near += "; a residual's sign has flipped by rounding, and a few numbers show that"
     return f"{near}."
 
@@ -284,8 +285,8 @@ def seen_on(search):
     """Return how many public notebooks print these very rows, and on which device, or ""."""
     for group in public_runs():
         theirs = {epoch: (train, test) for epoch, train, test, _ in group["rows"]}
-        both = [(theirs[epoch], texts) for epoch, texts in search.rows if epoch in theirs]
+        both = [(theirs[epoch], texts) for epoch, texts in search.printed.rows if epoch in theirs]
         if len(both) >= 5 and all(printed == tuple(texts) for printed, texts in both):
-            (device, *_), count = group["said"], group["notebooks"]
+            device, count = next(iter(group["said"])), group["notebooks"]
             return f"{count} public notebook{'s' * (count > 1)} on {DEVICES[device]}"
     return ""
