@@ -40,11 +40,10 @@ Y_PRED = Y + np.resize([0.05, -0.3, 0, 0.1, -0.02, 0.8], (N, 1))
 class Comparison(NamedTuple):
     """What the reader's file computes, beside what it should be: right if |ours - right| <= room.
 
-    The FACTORS of reader.py are tried unless `n` is 0: it is the number of points of a mean, and 1
-    where there is none. `start` is given for a run alone, whose numbers are (weight, bias) after
-    each step: it is weight and bias before the first one. `mistakes` are the numbers of likely
-    ones, by their words. The hint must be true of any wrong number, because it follows whichever is
-    found.
+    `n` is the number of points of a mean, or 1, for the FACTORS of reader.py, which aren't tried if
+    it is 0. `start` is given for a run alone, whose numbers are (weight, bias) after each step: it
+    is weight and bias before the first one. `mistakes` holds what likely mistakes compute, by the
+    words for each. The hint must be true of any wrong number, because it follows any of them.
     """
 
     name: str
@@ -246,5 +245,5 @@ def main(number, file):
 
 if __name__ == "__main__":
     numbers = range(1, len(EXERCISES) + 1)
-    settings = dict(type=int, choices=numbers, help=f"the exercise, 1 to {numbers[-1]}")
-    program.run(main, __doc__, [("number", settings), ("file", dict(help="your solution"))])
+    number = dict(type=int, choices=numbers, help=f"the exercise, 1 to {numbers[-1]}")
+    program.run(main, __doc__, [("number", number), ("file", dict(help="your solution"))])

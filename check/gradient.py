@@ -33,10 +33,10 @@ from manual_grad.derivative import derivative
 
 PREDICTIONS = {"any number": (-3, 3), "positive": (0.05, 3), "probabilities": (0.05, 0.95)}
 LABELS = {"real": "real", "01": "0 or 1", "signs": "-1 or 1", "onehot": "one-hot"}
-N = 19  # points of a kind, a number that no formula is multiplied by, so that such a factor is n
+N = 19  # points of a kind: no formula has this factor of its own, so that a ratio of 19 is n
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
-SHARP = 1e-2  # of its own slope, or of a typical one: a point known that well is judged
-SEEN = 2 / 3  # of the points: if fewer are known that well, the loss is too rough to be checked
+SHARP = 1e-2  # of a slope, or of a typical one: a point is judged if its slope is known that well
+SEEN = 2 / 3  # of the points: if fewer can be judged, the loss is too rough to be checked
 NUDGE = 2.0**-36  # of a prediction: a loss in float64 shows such a change, one in float32 doesn't
 
 
@@ -68,7 +68,7 @@ def calling(function):
     return lambda y_pred, y: function(y_pred.copy(), y.copy())
 
 
-def number(loss, y_pred, y):
+def loss_value(loss, y_pred, y):
     """Return loss(y_pred, y) as a float, or raise ValueError unless it is one finite number."""
     value = loss(y_pred, y)
     value = value if hasattr(value, "item") else np.asarray(value)  # a tensor has its own item()
@@ -84,13 +84,13 @@ def measure(loss, y_pred, y):
     Raises ValueError if differences can't show the slopes, because the loss is rounded, doesn't
     depend on the predictions, or has kinks or curves too close together.
     """
-    nudged = y_pred * (1 + NUDGE * np.cos(y_pred))  # not in proportion: a cosine would stay
-    if y_pred.any() and number(loss, nudged, y) == number(loss, y_pred, y):
+    nudged = y_pred * (1 + NUDGE * np.cos(y_pred))  # a cosine similarity hides one factor
+    if y_pred.any() and loss_value(loss, nudged, y) == loss_value(loss, y_pred, y):
         raise ValueError(
             "loss doesn't change when predictions change by 1e-11: it must depend on them, be "
             "computed in float64, and not be rounded"
         )
-    slope, room, kink = derivative(lambda moved: number(loss, moved, y), y_pred)
+    slope, room, kink = derivative(lambda moved: loss_value(loss, moved, y), y_pred)
     sharp = ~kink & (room < SHARP * abs(slope))
     typical = np.median(abs(slope[sharp])) if sharp.any() else 0
     smooth = sharp | ~kink & (room < SHARP * typical)  # the flat points too
@@ -170,12 +170,12 @@ def print_table(found, rows, columns):
         print("-: the loss isn't finite there, doesn't change or is rough, or an error is raised")
 
 
-def print_farthest(kind, limits, verdict):
+def print_farthest(row, limits, column, verdict):
     """Print the point of a wrong kind where the gradient is farthest off, and what factor fits."""
     at = int(np.argmax(verdict.off))  # nan counts as largest
-    numbers = [values.item(at) for values in (*points(N, limits, kind[1]), *verdict[:2])]
+    numbers = [values.item(at) for values in (*points(N, limits, column), *verdict[:2])]
     ratio = f"{numbers[2] / numbers[3]:.6g}" if numbers[3] else "-"
-    print(f"\nWRONG for {kind[0]} with labels {LABELS[kind[1]]}. The farthest of n = {N} points:")
+    print(f"\nWRONG for {row} with labels {LABELS[column]}. The farthest of n = {N} points:")
     print("".join(f"{name:>13}" for name in ("y_pred", "y", "it is", "should be", "ratio")))
     print("".join(f"{value:>13.6g}" for value in numbers) + f"{ratio:>13}")
     if factor := reader.name_factor(*verdict, N):
@@ -185,7 +185,7 @@ def print_farthest(kind, limits, verdict):
 def report(loss, gradient, rows, columns):
     """Print the table and what follows from it; return the exit status.
 
-    If no kind can be checked, raises what hinders the tamest one, the last row's first.
+    If no kind can be checked, raises the error of the last row's first, the narrowest predictions.
     """
     found = try_kinds(loss, gradient, rows, columns)
     print_table(found, rows, columns)
@@ -203,8 +203,8 @@ def report(loss, gradient, rows, columns):
             print("\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.")
         elif not wrong:
             raise found[[*rows][-1], columns[0]]
-    for kind in wrong[:1]:
-        print_farthest(kind, rows[kind[0]], found[kind])
+    for row, column in wrong[:1]:
+        print_farthest(row, rows[row], column, found[row, column])
     return reader.NOT_RIGHT
 
 

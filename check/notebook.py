@@ -112,5 +112,5 @@ def print_summary(count, causes, unread):
 
 
 if __name__ == "__main__":
-    settings = dict(nargs="+", help="a notebook (.ipynb), what a run printed (.txt), or -")
-    program.run(main, __doc__, [("files", settings)])
+    files = dict(nargs="+", help="a notebook (.ipynb), what a run printed (.txt), or -")
+    program.run(main, __doc__, [("files", files)])

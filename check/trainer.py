@@ -69,8 +69,8 @@ def check(run, train, file):
 def start_elsewhere(run, ours, fault):
     """Return in words where a run begins if that isn't the given start, else "".
 
-    The first step, taken back, leads to a place, which is believed to be the start if it has the
-    loss and the gradients of epoch 0, with room for what the step has rounded.
+    Taking the first step back leads to where it must have begun, if the loss and the gradients of
+    epoch 0 are those of that place. The step has been rounded, for which 4 bounds leave room.
     """
     if fault.epoch > 0 or fault.column in ("weight", "bias"):
         return ""

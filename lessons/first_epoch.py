@@ -135,11 +135,11 @@ def plot_surface(run):
     start, new, gradient = (np.array(a) for a in ((run.weight, run.bias), (weight, bias), gradient))
     center, reach = start + (new - start) / 4, 0.01
     figure, axes = plt.subplots(1, 2)
-    for axis, (weight, bias), size, levels in (
+    for axis, middle, size, levels in (
         (axes[0], (0.6, 0.35), 0.45, [0.1, 0.2, 0.3, 0.4]),
         (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32]),
     ):
-        weights, biases = (np.linspace(c - size, c + size, 91) for c in (weight, bias))
+        weights, biases = (np.linspace(m - size, m + size, 91) for m in middle)
         draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
         axis.set(aspect="equal")
         axis.locator_params(nbins=5)

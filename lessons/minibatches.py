@@ -17,8 +17,8 @@ these very points; so the test set, used once at the very end, is the only fair 
 
 A Dataset answers how many points there are and which is the i-th (a TensorDataset reads them from
 tensors); a DataLoader shuffles them anew in each epoch and hands them out in batches. The same
-batches train by hand, with the closed form, and by torch.optim. Prints how both do, and saves
-figures/minibatches.png.
+batches train by hand, with the closed form, and by torch.optim. The program prints how both do, and
+saves figures/minibatches.png.
 """
 
 import sys
@@ -123,7 +123,7 @@ def print_sizes(train, floor, lr=0.01):
         row = size, len(train) // size, steps, steps * size, up, apart
         print("{:>10}{:>17}{:>8}{:>14}{:>11.0%}{:>10.0e}".format(*row))
     print("\nAll need about as many steps, but a step costs as many points as its batch has.")
-    print("The price is the noise: one point alone often points in a wrong direction.")
+    print("The price: the gradient of one point alone often leads in a wrong direction.")
     return curves
 
 

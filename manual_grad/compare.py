@@ -7,7 +7,7 @@ Each trainer is compared with torch_optim in every epoch of a run. The columns o
     loss       in how many epochs the loss is
     apart      the farthest that weight or bias ever is from torch_optim's
     checksum   CRC-32 of all numbers of all epochs
-    last       those of the last epoch, in 9 digits, which make out any float32
+    last       weight, bias and loss of the last epoch, in 9 digits, which make out any float32
 
 Below a trainer stands the first of its numbers that rounding can't explain (rounding.py), if there
 is one. figures/manual_grad.png shows the paths of all trainers over the loss.
@@ -103,7 +103,7 @@ def plot_paths(runs):
         axes.plot(*points[:, -1:], "X", color="black", mec="white", ms=14, zorder=3)
         write(axes, f"start, {name}", points[:, 0], (-16, -5)).set(ha="right")
         write(axes, f"end, {name}", points[:, -1], (0, -35)).set(ha="center")
-    largest = max(apart(ours, all_["torch_optim"]) for *_, all_ in runs for ours in all_.values())
+    largest = max(apart(ours, of["torch_optim"]) for *_, of in runs for ours in of.values())
     words = f"at most {largest:.0e} apart" if largest else "the same in every trainer"
     axes.set_title(f"Paths over the MAE from two starts: {words}")
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}

@@ -70,15 +70,16 @@ def in_float64(run, trajectory):
     error = roundings(3) / 3 * (np.abs(weight * X) + np.abs(y_pred) + np.abs(residual))
     if run.loss == "mae":
         losses, losses_error = np.abs(residual), error
-        sign_known = np.abs(residual) > error  # elsewhere float32 may take any slope from -1 to 1
-        slope, slope_error = np.where(sign_known, np.sign(residual), 0), ~sign_known
+        sign_known = np.abs(residual) > error
+        slope = np.where(sign_known, np.sign(residual), 0)
+        slope_error = np.where(sign_known, 0, 1)  # float32 may take any slope from -1 to 1
     elif run.loss == "mse":
         losses, losses_error = residual**2, (2 * np.abs(residual) + error) * error
         slope, slope_error = 2 * residual, 2 * error
     else:
         raise ValueError(f"the loss of the run must be 'mae' or 'mse', not {run.loss!r}")
     # Each term of a mean is rounded up to 3 times more: 2 / n, times r, times x. The mean has n - 1
-    # additions, in any order. The last rounding stands for all of float64's own, far smaller ones.
+    # additions, in any order. One more rounding stands for float64's own, which are far smaller.
     k = 3 + len(X) - 1 + 1
 
     def mean_and_bound(terms, terms_error):

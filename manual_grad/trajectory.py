@@ -79,8 +79,8 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
     for name, value in (("weight", weight), ("bias", bias), ("lr", lr)):
         kind = type(value).__name__
         require(isinstance(value, Real), f"{name} must be a number, not of type {kind}")
-        finite = f"{name} must be a finite number of {X.dtype}, not {value}"
-        require(abs(value) <= largest, finite, ValueError)  # nan isn't
+        wanted = f"{name} must be a finite number of {X.dtype}, not {value}"
+        require(abs(value) <= largest, wanted, ValueError)  # nan isn't
     require(lr >= 0, f"lr must be 0 or more, not {lr}", ValueError)
 
     known = isinstance(loss, str) and loss in LOSSES

@@ -255,7 +255,9 @@ def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
     table = table_of(Settings(X, start=(1.0, 0.0)), 200, hints={"X": "arange(0, 2, 0.02)"})
     for change, explained in ((0.9 * flip, True), (1.1 * flip, False)):
         both = with_number(with_number(table, 18, 0, change), 18, 1, change)
-        assert (explain(both).settings is not None) == explained
+        explanation = explain(both)
+        assert (explanation.settings is not None) == explained
+        assert ("sign has flipped" in explanation.words) == explained
 
 
 @pytest.mark.slow
@@ -384,7 +386,9 @@ def test_rows_without_an_epoch_are_read_and_explained(tmp_path):
     (table,) = read_text("".join(f"Loss: {a}\n" for a, _ in rows), tmp_path)
     assert explain(table).settings.columns == ("train",)
     turns = [(None, (str(value),)) for row in rows for value in row]
-    assert explain(Table("here", turns, {})).cause == notebook.TUTORIALS
+    explanation = explain(Table("here", turns, {}))
+    assert explanation.cause == notebook.TUTORIALS
+    assert explanation.words.startswith("20 rows.")
     assert explain(Table("here", turns, {"epochs": 200})).cause == notebook.TUTORIALS
 
 
@@ -397,6 +401,7 @@ BAD = {
     "form.ipynb": ('{"cells": ["a"]}', "another form"),
     "output.ipynb": ('{"cells": [{"cell_type": "code", "outputs": [1]}]}', "another form"),
     "words.txt": ("no numbers here", "no table of losses"),
+    "exponent.txt": ("0 0.3e-99999999999999999999\n1 0.2\n", "no table of losses"),
     "binary.txt": ("\x00\x01\x02", "bytes that are no text"),
 }
 
