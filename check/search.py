@@ -111,6 +111,7 @@ class Search:
         self.tried, self.best, self.train_only = 0, Found(None, 0, 0), None
         self.digits = digits(printed.rows)
         self.first, self.span = printed.first or 0, int(printed.epochs[-1])
+        self.too_long = self.first + self.span > LONG
         self.columns = COLUMNS[printed.values.shape[1]]
         starts = known_starts(tuple(dict.fromkeys([42, hints.get("seed", 42)])))
         self.starts = {start.pair: start for start in starts}
@@ -153,6 +154,12 @@ class Search:
         against = self.hints.keys() & differing(found.settings, self.bases[0])
         changed = len(nearest_run(found.settings)[1]) + (found.first != self.first)
         return len(against), changed, found.first
+
+    def with_earlier(self, found):
+        """Return the settings of a Found with the epochs that were trained before the first row."""
+        before, settings = found.first - self.first, found.settings
+        earlier = ((before, settings.lr),) if before > 0 else ()
+        return settings._replace(earlier=settings.earlier + earlier)
 
     def begins(self, settings, losses):
         """Say of each start if one of its losses, (kinds, starts), is the table's first number."""
@@ -400,8 +407,7 @@ def find(rows, hints):
     torch.set_num_threads(1)  # a second thread costs more than it brings on tensors this small
     try:
         for (stage, level), search in product(STAGES, searches):
-            too_long = search.first + search.span > LONG
-            if too_long and stage not in (as_published, where_nothing_moves):
+            if search.too_long and stage not in (as_published, where_nothing_moves):
                 continue
             if stage in (where_nothing_moves, from_own_start) and search.follows_long():
                 if sure := confirmed(search.best, search):  # its other rows by a flipped sign
@@ -429,9 +435,7 @@ def confirmed(found, search):
     which = [int(names[i] == "test") for i in compared]
     values, half = search.printed.values[:, compared], search.printed.half[:, compared]
     printed = search.printed._replace(values=values, half=half)
-    epochs, earlier = found.first + printed.epochs, found.settings.earlier
-    if found.first > search.first:
-        earlier = *earlier, (found.first - search.first, found.settings.lr)
+    epochs, earlier = found.first + printed.epochs, search.with_earlier(found).earlier
     but_for_digits, room = None, room_for(found, search) + half
     for one in found.settings, found.settings._replace(dtype="float64"):
         if found.own:

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from check.hints import hints_of
 
-MOST_BYTES = 50_000_000  # bytes; a notebook with a few hundred pictures is smaller
-
 EXP = r"[eE][-+]?\d{1,3}"  # an exponent
 NUMBER = rf"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:{EXP})?|\bnan\b|\binf\b"
 # "Epoch: 10", "Epcoh 10", "Epoch [10/200]", "step 10"
@@ -53,7 +51,9 @@ def read(path):
     Raises ValueError, or OSError, with one sentence on what is wrong and what would be right.
     """
     name = "standard input" if str(path) == "-" else str(path)
-    text = decoded(sys.stdin.buffer.read() if str(path) == "-" else contents(Path(path)))
+    if Path(path).is_dir():
+        raise ValueError("it is a folder: name the notebooks in it, as in folder/*.ipynb")
+    text = decoded(sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes())
     if not text.strip():
         raise ValueError("it is empty: save the notebook, or the output of the run, and try again")
     looks_like_json = text.lstrip().startswith("{")
@@ -67,18 +67,6 @@ def read(path):
             "'Epoch: 10 | MAE Train Loss: 0.1977 | MAE Test Loss: 0.3464'"
         )
     return tables
-
-
-def contents(path):
-    """Return the bytes of a file. Raises OSError or ValueError if it is none, or too large."""
-    if path.is_dir():
-        raise ValueError("it is a folder: name the notebooks in it, as in folder/*.ipynb")
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise ValueError(
-            f"it has {size / 1e6:.0f} MB, more than the {MOST_BYTES / 1e6:.0f} MB read here"
-        )
-    return path.read_bytes()
 
 
 def decoded(data):

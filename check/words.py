@@ -5,15 +5,14 @@ the search alone, or doesn't follow, has sentences of its own.
 """
 
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from check.printed import NEAR
-from check.search import TUTORIAL, confirmed, nearest_run
+from check.search import LONG, TUTORIAL, confirmed, nearest_run
 
-ROOT = Path(__file__).resolve().parents[1]
+PUBLIC_RUNS = Path(__file__).resolve().parents[1] / "tests/published/public_runs.json"
 DEVICES = {"cuda": "CUDA", "mps": "MPS", "cpu": "another CPU"}
 LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss"}
 # What the fields are called in a summary, the gravest first.
@@ -222,11 +221,11 @@ def same_row(epochs):
 
 def first_column(search):
     """Return what is known if the train losses alone follow from a known start, or ""."""
-    half = search.train_only and confirmed(search.train_only, search)
-    if not half:
+    found = search.train_only and confirmed(search.train_only, search)
+    if not found:
         return ""
     return (
-        f"The first number follows in all rows: {in_words(half, search)} Not explained is the "
+        f"The first number follows in all rows: {in_words(found, search)} Not explained is the "
         "second number: which predictions and labels does test_loss compare?"
     )
 
@@ -238,16 +237,14 @@ def not_explained(search):
         f"Tried: {search.tried:,} runs with the tutorial's and the code's settings, up to two "
         "changes, other seeds and draws, training before the first row, and unknown starts."
     )
-    part = 2 <= best.rows < len(search.printed.rows)
+    if search.too_long:
+        tried = f"Tried: the tutorial's own runs alone, because it has over {LONG:,} epochs."
     if search.hints.get("shuffled"):
-        tried = (
-            f"The code calls train_test_split, which shuffles the points: not tried here. {tried}"
-        )
-    if not part or not search.enough(best.rows, own=best.own):
+        tried = f"The code calls train_test_split, which shuffles points: not tried here. {tried}"
+    some = 2 <= best.rows < len(search.printed.rows)
+    if not some or not search.enough(best.rows, own=best.own):
         return f"Not explained. {tried}"
-    k = best.first - search.first
-    before = ((k, best.settings.lr),) if k > 0 and not best.own else ()
-    best = best._replace(settings=best.settings._replace(earlier=best.settings.earlier + before))
+    best = best._replace(settings=search.with_earlier(best))
     epoch = search.printed.rows[best.rows][0]
     where = f"row {best.rows + 1}" if epoch is None else f"the row of epoch {epoch}"
     return (
@@ -275,15 +272,9 @@ def every_row(found, search):
     return f"{near}."
 
 
-@cache
-def public_runs():
-    """Return what public notebooks print on other devices: see tests/published/public_runs.json."""
-    return json.loads((ROOT / "tests/published/public_runs.json").read_text(encoding="utf-8"))
-
-
 def seen_on(search):
     """Return how many public notebooks print these very rows, and on which device, or ""."""
-    for group in public_runs():
+    for group in json.loads(PUBLIC_RUNS.read_text(encoding="utf-8")):
         theirs = {epoch: (train, test) for epoch, train, test, _ in group["rows"]}
         both = [(theirs[epoch], texts) for epoch, texts in search.printed.rows if epoch in theirs]
         if len(both) >= 5 and all(printed == tuple(texts) for printed, texts in both):
