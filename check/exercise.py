@@ -223,9 +223,8 @@ def exercise_11(mine):
 
 
 EXERCISES = [
-    exercise_1, exercise_2, exercise_3, exercise_4, exercise_5,
-    exercise_6, exercise_7, exercise_8, exercise_9, exercise_10,
-    exercise_11,
+    exercise_1, exercise_2, exercise_3, exercise_4, exercise_5, exercise_6,
+    exercise_7, exercise_8, exercise_9, exercise_10, exercise_11,
 ]  # fmt: skip
 
 

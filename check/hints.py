@@ -31,11 +31,11 @@ def sound(hints):
 
 def said_by(hints):
     """Return the Settings that the code means, one for each line if it has `w` beside `weight`."""
-    fields = {name: hints.get(name) for name in ("optimizer", "lr", "momentum", "split")}
+    fields = {name: hints.get(name) for name in ("lr", "momentum", "split")}
     fields["X"] = range_of(hints.get("X", ""))
     fields["loss"] = LOSS_CLASSES.get(hints.get("loss"))
-    if fields["optimizer"] not in OPTIMIZERS:
-        fields["optimizer"] = None
+    if hints.get("optimizer") in OPTIMIZERS:
+        fields["optimizer"] = hints["optimizer"]
     fields = {name: value for name, value in fields.items() if value is not None}
     weights = [float(hints[name]) for name in ("weight", "weights", "w") if name in hints] or [0.7]
     biases = [float(hints[name]) for name in ("bias", "b") if name in hints] or [0.3]

@@ -98,15 +98,15 @@ def around(base, count, fields=tuple(CHOICES)):
 
 
 class Search:
-    """The search for one table, read in one way: what it compares, and how far the best came.
+    """The search for one table, read in one of `ways`: what it compares, how far the best came.
 
     `bases` are the Settings from which it goes outwards: what the code says, then the tutorial's.
     `best` printed the most first rows, and `train_only` the first number of every row. `span` is
     how many epochs lie between the first row and the last.
     """
 
-    def __init__(self, printed, hints):
-        self.printed, self.hints = printed, hints
+    def __init__(self, printed, hints, ways):
+        self.printed, self.hints, self.ways = printed, hints, ways
         self.bases = list(dict.fromkeys([*said_by(hints), Settings(), EXERCISE]))
         self.tried, self.best, self.train_only = 0, Found(None, 0, 0), None
         self.digits = digits(printed.rows)
@@ -123,12 +123,12 @@ class Search:
         return [pair for pair, other in self.costs.items() if other == cost]
 
     def enough(self, rows=None, own=False):
-        """Say if so many first rows, or all, print more digits than the search has chosen from.
+        """Say if so many first rows, or all, print two digits more than it takes to choose a run.
 
         Of an own start, the digits of the first row don't count, because they have chosen it.
         """
-        rows = rows or len(self.digits)
-        return log10(max(1, self.tried)) + 2 < self.digits[rows - 1] - own * self.digits[0]
+        printed = self.digits[(rows or len(self.digits)) - 1] - own * self.digits[0]
+        return log10(max(1, self.tried) * self.ways) + 2 < printed
 
     def is_sure(self, found):
         """Say if the rows can't follow by chance. Equal rows may: their answer names no start."""
@@ -400,7 +400,8 @@ def find(rows, hints):
     if None in epochs and any(epochs) or None not in epochs and epochs != sorted(set(epochs)):
         raise ValueError("its epochs don't grow from row to row")
     hints = sound(hints)
-    searches = [Search(printed, hints) for printed in readings(rows, hints.get("epochs", 0))]
+    ways = readings(rows, hints.get("epochs", 0))
+    searches = [Search(printed, hints, len(ways)) for printed in ways]
     if searches[0].first + searches[0].span > LONGEST:
         raise ValueError(f"its epochs go beyond {LONGEST:,}")
     threads = torch.get_num_threads()

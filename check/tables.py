@@ -60,7 +60,7 @@ def read(path):
     if name.endswith(".ipynb") or looks_like_json and '"cells"' in text:
         tables = tables_of_notebook(text, name)
     else:
-        tables = [Table(f"{name}, lines {a} to {b}", rows, {}) for a, b, rows in tables_in(text)]
+        tables = [Table(f"{name}, from line {line}", rows, {}) for line, rows in tables_in(text)]
     if not tables:
         raise ValueError(
             "no table of losses in it: a row has an epoch and a loss, as in "
@@ -110,7 +110,7 @@ def tables_of_cells(notebook, name):
         printed = "".join(map(output_text, cell.get("outputs") or ()))
         found = list(tables_in(printed))
         hints = hints_of(codes) if found else {}
-        tables += [Table(f"{name}, cell {number}", rows, hints) for _, _, rows in found]
+        tables += [Table(f"{name}, cell {number}", rows, hints) for _, rows in found]
     return tables
 
 
@@ -131,7 +131,7 @@ def joined(lines):
 
 
 def tables_in(text):
-    """Yield (first line, last line, rows) for each table in a printed text, lines counted from 1.
+    """Yield (first line, rows) for each table in a printed text, with lines counted from 1.
 
     A new table begins where the epoch doesn't grow. Rows without an epoch are one table, unless
     other rows have one: then a loop prints a loss in every epoch beside its table.
@@ -149,7 +149,7 @@ def tables_in(text):
 
 
 def rows_in(text):
-    """Return the Rows of a printed text. A test loss may stand a line below its train loss."""
+    """Return the Rows of a printed text. Epoch, train and test loss may stand on a line each."""
     rows, pending = [], None
     lines = re.sub("\x1b\\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, start=1):
@@ -160,7 +160,7 @@ def rows_in(text):
                 continue
             last = rows[-1] if rows else None
             if epoch is None and tests and last and len(last.losses) == 1 and not last.tests:
-                rows[-1] = last._replace(losses=(*last.losses, losses[0]), line=number)
+                rows[-1] = last._replace(losses=(*last.losses, losses[0]))
                 continue
             epoch, pending = pending if epoch is None else epoch, None
             rows.append(Row(number, epoch, losses, tests))
@@ -181,7 +181,7 @@ def finished(table):
         widths = [len(row.losses) for row in table]
         width = max(set(widths), key=lambda n: (widths.count(n), n))
         rows = [(row.epoch, row.losses[:width]) for row in table if len(row.losses) >= width]
-        yield table[0].line, table[-1].line, rows
+        yield table[0].line, rows
 
 
 def row_in(line):

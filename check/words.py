@@ -264,20 +264,19 @@ def every_row(found, search):
         return f"All digits of all {rows} rows follow."
     if found.off <= 0:
         return f"All {rows} rows follow."
-    public = seen_on(search)
-    where = f", as {public} print them" if public else ""
-    near = f"All {rows} rows follow, but for last digits ({found.off:.1e} off at most){where}"
+    near = f"All {rows} rows follow, but for last digits ({found.off:.1e} off at most)"
     if found.off > NEAR[found.settings.loss]:
         near += "; a residual's sign has flipped by rounding, and a few numbers show that"
-    return f"{near}."
+    return f"{near}{seen_on(search)}."
 
 
 def seen_on(search):
-    """Return how many public notebooks print these very rows, and on which device, or ""."""
+    """Return in words how many public notebooks print these very rows on which device, or ""."""
     for group in json.loads(PUBLIC_RUNS.read_text(encoding="utf-8")):
         theirs = {epoch: (train, test) for epoch, train, test, _ in group["rows"]}
         both = [(theirs[epoch], texts) for epoch, texts in search.printed.rows if epoch in theirs]
         if len(both) >= 5 and all(printed == tuple(texts) for printed, texts in both):
             device, count = next(iter(group["said"])), group["notebooks"]
-            return f"{count} public notebook{'s' * (count > 1)} on {DEVICES[device]}"
+            notebooks = f"{count} public notebook{'s' * (count > 1)}"
+            return f", as {notebooks} on {DEVICES[device]} print them"
     return ""

@@ -273,6 +273,8 @@ def test_epochs_may_count_from_1_and_digits_may_be_few():
     for table in (rows, [(epoch + 1, losses) for epoch, losses in rows], rows[3:]):
         assert explain(Table("here", table, {})).cause == notebook.TUTORIALS
     assert explain(Table("here", [(0, ("0.3", "0.5")), (10, ("0.2", "0.3"))], {})).settings is None
+    unnumbered = [(None, ("0.3", "0.4")), (None, ("0.2", "0.3")), (None, ("0.1", "0.2"))]
+    assert explain(Table("here", unnumbered, {})).settings is None
 
 
 def test_few_digits_name_no_start_and_equal_rows_name_all_causes():
@@ -384,6 +386,7 @@ def test_rows_without_an_epoch_are_read_and_explained(tmp_path):
         "".join(f"Loss: {a}\nsome words\nTest loss: {b}\n" for a, b in rows), tmp_path
     )
     assert explain(table).cause == notebook.TUTORIALS
+    assert table.where.endswith("from line 1")
     (table,) = read_text("".join(f"Loss: {a}\n" for a, _ in rows), tmp_path)
     assert explain(table).settings.columns == ("train",)
     turns = [(None, (str(value),)) for row in rows for value in row]
