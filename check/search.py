@@ -123,12 +123,12 @@ class Search:
         return [pair for pair, other in self.costs.items() if other == cost]
 
     def enough(self, rows=None, own=False):
-        """Say if so many first rows, or all, print two digits more than it takes to choose a run.
+        """Say if so many first rows, or all, print three digits more than it takes to choose a run.
 
         Of an own start, the digits of the first row don't count, because they have chosen it.
         """
         printed = self.digits[(rows or len(self.digits)) - 1] - own * self.digits[0]
-        return log10(max(1, self.tried) * self.ways) + 2 < printed
+        return log10(max(1, self.tried) * self.ways) + 3 < printed
 
     def is_sure(self, found):
         """Say if the rows can't follow by chance. Equal rows may: their answer names no start."""

@@ -222,7 +222,7 @@ def same_row(epochs):
 def first_column(search):
     """Return what is known if the train losses alone follow from a known start, or ""."""
     found = search.train_only and confirmed(search.train_only, search)
-    if not found:
+    if not found or not search.enough():
         return ""
     return (
         f"The first number follows in all rows: {in_words(found, search)} Not explained is the "
