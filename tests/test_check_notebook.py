@@ -268,6 +268,7 @@ def test_a_number_that_stands_still_beside_a_right_test_loss_is_named():
     assert "The first number is the same in every row" in explanation.words
 
 
+@pytest.mark.slow
 def test_epochs_may_count_from_1_and_digits_may_be_few():
     rows = table_of(Settings(), digits=3).rows
     for table in (rows, [(epoch + 1, losses) for epoch, losses in rows], rows[3:]):
@@ -356,6 +357,7 @@ def test_a_settled_run_was_trained_at_least_so_long():
     assert "at least 170 epochs were trained before" in explain(settled).words
 
 
+@pytest.mark.slow
 def test_odd_rows_and_hints_are_refused_or_left_out():
     right = table_of(Settings())
     odd = {"seed": 20230501, "X": "arange(0, 1, 0)", "split": 0.01, "lr": "a", "w": []}
