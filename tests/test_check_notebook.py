@@ -269,6 +269,13 @@ def test_a_number_that_stands_still_beside_a_right_test_loss_is_named():
 
 
 @pytest.mark.slow
+def test_a_line_is_named_beside_a_start_of_zeros_and_ones_only_if_it_is_the_tutorials():
+    zeros = Settings(start=(0.0, 1.0))
+    assert explain(table_of(zeros)).settings == zeros
+    assert explain(table_of(zeros._replace(weight=0.9))).cause == notebook.OWN_START
+
+
+@pytest.mark.slow
 def test_epochs_may_count_from_1_and_digits_may_be_few():
     rows = table_of(Settings(), digits=3).rows
     for table in (rows, [(epoch + 1, losses) for epoch, losses in rows], rows[3:]):
@@ -289,7 +296,7 @@ def test_few_digits_name_no_start_and_equal_rows_name_all_causes():
     assert "too small for these digits" in every.words
     impossible = [(epoch, ("0.3", "50.0")) for epoch in range(5)]
     assert explain(Table("here", impossible, {})).settings is None
-    settled = [(1000 + epoch, losses) for epoch, losses in table_of(Settings(), 300).rows[-8:]]
+    settled = [(30_000 + epoch, losses) for epoch, losses in table_of(Settings(), 300).rows[-8:]]
     assert explain(Table("here", settled, {})).cause == notebook.TUTORIALS
 
 
