@@ -9,6 +9,7 @@ from published_numbers import X86
 from torch import nn
 
 from check.simulate import SECTION_3, SECTION_6, Settings, confirm, simulate
+from check.starts import starts_of
 from manual_grad.published_runs import published_runs
 
 # Both compute in float64 in the same order of operations, up to 37 epochs; 1e-12 is a few thousand
@@ -118,3 +119,30 @@ def test_a_state_that_comes_again_ends_both_early():
 def test_a_wrong_setting_shows(field, wrong):
     right, other = Settings(), Settings()._replace(**{field: wrong})
     assert np.abs(simulate(right, 20) - simulate(other, 20)).max() > 1e-4
+
+
+def test_the_starts_after_a_seed_are_what_torch_draws():
+    def drawn(*made):
+        torch.manual_seed(7)
+        for make in made:
+            weight, bias = make()
+        return weight.item(), bias.item()
+
+    def linear():
+        return nn.Linear(1, 1).parameters()
+
+    def randn():
+        return torch.randn(1), torch.randn(1)
+
+    def bias_first():
+        return reversed([torch.rand(1), torch.randn(1)])
+
+    starts = {start[2:]: start.pair for start in starts_of(7)}
+    for pair, how in (
+        (drawn(linear, linear), ("nn.Linear", "nn.Linear", False, 2, "")),
+        (drawn(randn), ("torch.randn", "torch.randn", False, 1, "")),
+        (drawn(bias_first), ("torch.randn", "torch.rand", True, 1, "")),
+        (drawn(randn, linear), ("nn.Linear", "nn.Linear", False, 1, "torch.randn")),
+        (drawn(linear, randn), ("torch.randn", "torch.randn", False, 1, "nn.Linear")),
+    ):
+        assert starts[how] == pair
