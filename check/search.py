@@ -177,19 +177,23 @@ class Search:
         if not starts or not self.enough():
             return found
         named = named or [dict(start=start) for start in starts]
+        soon = max(firsts) + int(self.printed.epochs[:3][-1]) + 1
+        path = path_of(settings, tuple(starts), soon)
         for names in columns or self.columns:
             for target, after in TESTS if "test" in names else TESTS[:1]:
                 one = settings._replace(test_after_step=after, test_target=target, columns=names)
                 self.tried += len(firsts) * len(starts)
                 begin = settings if names[0] == "train" else one
                 if begin not in begun:
-                    begun[begin] = self.first_rows(one, starts, firsts)
-                first, place = begun[begin]
+                    first, place = self.first_rows(one, path, firsts)
+                    kept, column = np.unique(place, return_inverse=True)
+                    last = max(first, default=0) + self.span + 1
+                    some = tuple(starts[i] for i in kept)
+                    begun[begin] = first, place, column, some and path_of(settings, some, last)
+                first, place, column, whole = begun[begin]
                 if not len(place):
                     continue
-                kept, column = np.unique(place, return_inverse=True)
-                path = path_of(settings, tuple(starts[i] for i in kept), max(first) + self.span + 1)
-                right = self.follow(one, path, first, column)
+                right = self.follow(one, whole, first, column)
                 rows_right, first_right = right.all(axis=0), right[0].all(axis=0)
                 for i in range(len(place)):
                     run = one._replace(**named[place[i]])
@@ -202,14 +206,13 @@ class Search:
                         self.train_only = this._replace(settings=run._replace(columns=("train",)))
         return found
 
-    def first_rows(self, settings, starts, firsts):
+    def first_rows(self, settings, path, firsts):
         """Return the runs that print the first rows: the first row's epoch, the start's place.
 
         The first row discards nearly all, and two more nearly all that are left.
         """
-        path = path_of(settings, tuple(starts), max(firsts) + int(self.printed.epochs[:3][-1]) + 1)
-        first = np.repeat(firsts, len(starts))
-        place = np.tile(np.arange(len(starts)), len(firsts))
+        starts = path.shape[1]
+        first, place = np.repeat(firsts, starts), np.tile(np.arange(starts), len(firsts))
         for count in (1, 3):
             right = self.follow(settings, path, first, place, count)[0].all(axis=0)
             first, place = first[right], place[right]

@@ -194,7 +194,8 @@ def confirm(settings, epochs):
                 weight.grad = bias.grad = None
             loss.backward()
             with torch.no_grad():
-                test_loss = loss_fn(forward(X_test), target)
+                if not settings.test_after_step:
+                    test_loss = loss_fn(forward(X_test), target)
                 if settings.trains == "nothing":
                     pass
                 elif plain:
