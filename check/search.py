@@ -258,6 +258,16 @@ def long_path(settings, starts, epochs):
     return train(settings, as_states(settings, starts), epochs)
 
 
+@lru_cache(maxsize=64)
+def distinct_states(settings, starts, epochs):
+    """Return the distinct states of the paths: epochs, places of the starts, states, losses."""
+    path = path_of(settings, starts, epochs)[: epochs + 1]
+    _, first = np.unique(path.reshape(-1, 2), axis=0, return_index=True)
+    epoch, place = np.divmod(np.sort(first), len(starts))
+    states = path[epoch, place]
+    return epoch, place, states, losses_at(settings, states).numpy()[None]
+
+
 # --- The stages, from the nearest to the farthest. Each returns all that it finds.
 
 
@@ -300,13 +310,10 @@ def known_later(search, level):
                 continue
             found += search.look(one, starts, range(latest + 1), search.columns[:1])
             # Another rate for the rows than before them: each state of the path is a start.
-            path = path_of(one, tuple(starts), latest)[: latest + 1]
-            _, distinct = np.unique(path.reshape(-1, 2), axis=0, return_index=True)
-            epoch, place = np.divmod(np.sort(distinct), len(starts))
-            near = search.begins(one, losses_at(one, path[epoch, place]).numpy()[None])
-            near &= epoch > 0
+            epoch, place, path, losses = distinct_states(one, tuple(starts), latest)
+            near = search.begins(one, losses) & (epoch > 0)
             later = list(zip(epoch[near].tolist(), place[near].tolist()))[:MOST]
-            states = [tuple(path[where].tolist()) for where in later]
+            states = [tuple(state) for state in path[near][:MOST].tolist()]
             named = [dict(start=starts[i], earlier=((epochs, one.lr),)) for epochs, i in later]
             for then in (one._replace(lr=lr) for lr in search.rates if lr != one.lr):
                 found += search.look(then, states, columns=search.columns[:1], named=named)
