@@ -9,7 +9,7 @@ so that on the CPUs that were tried it has torch.optim's parameters and losses t
 `confirm` trains the same settings with torch's own loss and its own backward.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import torch
@@ -149,12 +149,14 @@ def simulate(settings, epochs):
     return torch.stack(losses, dim=-1).numpy()
 
 
+@lru_cache(maxsize=64)
 def confirm(settings, epochs):
     """Return what simulate returns, trained by torch's own loss, backward and optimizer.
 
-    For plain SGD the step is add_ with alpha, which is torch.optim.SGD's to the bit without loading
-    it. There a state (weight, bias) decides all that follows, so that the last stage ends early
-    when a state comes again.
+    It is kept for the next table, because most tables of a class are the same few runs. For plain
+    SGD the step is add_ with alpha, which is torch.optim.SGD's to the bit without loading it. There
+    a state (weight, bias) decides all that follows, so that the last stage ends early when a state
+    comes again.
     """
     from torch.nn import functional
 
