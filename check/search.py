@@ -345,6 +345,7 @@ def where_nothing_moves(search, level):
 
 def from_own_start(search, level):
     """Look for a right training from a start, or with a line, that nobody knows."""
+    line = dict(weight=search.bases[0].weight, bias=search.bases[0].bias)
     bases = {}
     for base in search.bases:
         bases.setdefault(base.X, base)  # the line makes no difference, because it can't be known
@@ -352,7 +353,7 @@ def from_own_start(search, level):
         for one in around(base, level, ("split", "loss", "lr")):
             if one.loss == "huber" or one.lr not in search.rates:
                 continue
-            one = one._replace(columns=search.columns[0], dtype="float64")
+            one = one._replace(**line, columns=search.columns[0], dtype="float64")
             search.tried += 1
             for start in possible_starts(one, search.printed):
                 found = judge(search, one._replace(start=tuple(start.tolist())))
