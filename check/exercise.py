@@ -21,7 +21,6 @@ from torch import nn
 
 from check import simulate
 from check.reader import NOT_RIGHT, load, name_factor, refusing
-from check.simulate import Settings
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
@@ -178,7 +177,7 @@ def exercise_7(mine):
 def exercise_8(mine):
     run = LINE._replace(loss="mse")
     right, start = states(run, momentum=0.9), (run.weight, run.bias)
-    never_zeroed = Settings(loss="mse", momentum=0.9, zero_grad=False)
+    never_zeroed = simulate.Settings(loss="mse", momentum=0.9, zero_grad=False)
     path = simulate.train(never_zeroed, simulate.as_states(never_zeroed, [start]), run.epochs)
     mistakes = {
         "right to float32's digits only: keep the dtype of X": right,

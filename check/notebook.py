@@ -62,16 +62,14 @@ def explain(table):
     if found is None:
         return Explanation(None, f"{count} {first_column(search) or not_explained(search)}")
     run, changed = differences(found)
-    words = f"{in_words(found, search)} {every_row(found, search)}"
+    near = every_row(found, search)
     if found.own and found.settings.trains == "nothing":
         words, cause = same_row(search.printed.epochs), "one row again and again"
-    elif found.own:
-        cause = OWN_START
-    elif changed:
-        cause = next(CAUSES[field] for field in CAUSES if field in changed)
+    elif not found.own and not changed:
+        words, cause = f"These are the tutorial's numbers ({run}). {near}", TUTORIALS
     else:
-        words = f"These are the tutorial's numbers ({run}). {every_row(found, search)}"
-        cause = TUTORIALS
+        words = f"{in_words(found, search)} {near}"
+        cause = OWN_START if found.own else next(CAUSES[name] for name in CAUSES if name in changed)
     return Explanation(found.settings, f"{count} {words}", cause)
 
 

@@ -185,38 +185,41 @@ class Search:
                 self.tried += len(firsts) * len(starts)
                 begin = settings if names[0] == "train" else one
                 if begin not in begun:
-                    first, place = self.first_rows(one, path, firsts)
-                    kept, column = np.unique(place, return_inverse=True)
-                    last = max(first, default=0) + self.span + 1
-                    some = tuple(starts[i] for i in kept)
-                    begun[begin] = first, place, column, some and path_of(settings, some, last)
+                    begun[begin] = self.first_rows(one, starts, path, firsts)
                 first, place, column, whole = begun[begin]
-                if not len(place):
-                    continue
-                right = self.follow(one, whole, first, column)
-                rows_right, first_right = right.all(axis=0), right[0].all(axis=0)
-                for i in range(len(place)):
-                    run = one._replace(**named[place[i]])
-                    this = Found(run, int(first[i]), len(rows_right))
-                    if rows_right[:, i].all():
-                        found.append(this)
-                    elif rows_right[:, i].argmin() > self.best.rows:
-                        self.best = this._replace(rows=int(rows_right[:, i].argmin()))
-                    if first_right[i] and not self.train_only and names[0] == "train":
-                        self.train_only = this._replace(settings=run._replace(columns=("train",)))
+                if len(place):
+                    runs = [one._replace(**named[i]) for i in place]
+                    found += self.keep(runs, first, self.follow(one, whole, first, column))
         return found
 
-    def first_rows(self, settings, path, firsts):
-        """Return the runs that print the first rows: the first row's epoch, the start's place.
+    def first_rows(self, settings, starts, path, firsts):
+        """Return the runs that print the first rows, and the whole paths that they are on.
 
-        The first row discards nearly all, and two more nearly all that are left.
+        A run is the epoch of its first row, the place of its start, and its path's column. The
+        first row discards nearly all, and two more nearly all that are left.
         """
-        starts = path.shape[1]
-        first, place = np.repeat(firsts, starts), np.tile(np.arange(starts), len(firsts))
+        first, place = np.repeat(firsts, len(starts)), np.tile(np.arange(len(starts)), len(firsts))
         for count in (1, 3):
             right = self.follow(settings, path, first, place, count)[0].all(axis=0)
             first, place = first[right], place[right]
-        return first[:MOST], place[:MOST]
+        first, place = first[:MOST], place[:MOST]
+        kept, column = np.unique(place, return_inverse=True)
+        some, last = tuple(starts[i] for i in kept), max(first, default=0) + self.span + 1
+        return first, place, column, path_of(settings, some, last) if some else None
+
+    def keep(self, runs, first, right):
+        """Return the runs that print all rows as Found, and remember how far the others came."""
+        found = []
+        for i, run in enumerate(runs):
+            rows, first_column = right[:, :, i].all(axis=0), right[0, :, i]
+            this = Found(run, int(first[i]), len(rows))
+            if rows.all():
+                found.append(this)
+            elif rows.argmin() > self.best.rows:
+                self.best = this._replace(rows=int(rows.argmin()))
+            if first_column.all() and not self.train_only and run.columns[0] == "train":
+                self.train_only = this._replace(settings=run._replace(columns=("train",)))
+        return found
 
     def follow(self, settings, path, first, place, count=None):
         """Return which numbers the runs of first_rows print: bool, (columns, rows, runs)."""
@@ -310,13 +313,13 @@ def known_later(search, level):
                 continue
             found += search.look(one, starts, range(latest + 1), search.columns[:1])
             # Another rate for the rows than before them: each state of the path is a start.
-            epoch, place, path, losses = distinct_states(one, tuple(starts), latest)
+            epoch, place, states, losses = distinct_states(one, tuple(starts), latest)
             near = search.begins(one, losses) & (epoch > 0)
             later = list(zip(epoch[near].tolist(), place[near].tolist()))[:MOST]
-            states = [tuple(state) for state in path[near][:MOST].tolist()]
             named = [dict(start=starts[i], earlier=((epochs, one.lr),)) for epochs, i in later]
+            some = [tuple(state) for state in states[near][:MOST].tolist()]
             for then in (one._replace(lr=lr) for lr in search.rates if lr != one.lr):
-                found += search.look(then, states, columns=search.columns[:1], named=named)
+                found += search.look(then, some, columns=search.columns[:1], named=named)
     return found
 
 

@@ -22,7 +22,6 @@ from manual_grad.published_runs import published_runs
 
 matplotlib.use("Agg")
 torch.set_num_threads(1)  # several threads add up a sum in another order
-torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # loads much on first use, in whichever test
 gc.freeze()  # or Python looks through all of torch, again and again: a tenth of the time
 ROOT = Path(__file__).resolve().parent.parent
 
