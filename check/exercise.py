@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from check import simulate
-from check.reader import NOT_RIGHT, load, name_factor, refusing
+from check.loading import NOT_RIGHT, load, name_factor, refusing
+from check.notebook import runs
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
@@ -39,7 +39,7 @@ Y_PRED = Y + np.resize([0.05, -0.3, 0, 0.1, -0.02, 0.8], (N, 1))
 class Comparison(NamedTuple):
     """What the reader's file computes, beside what it should be: right if |ours - right| <= room.
 
-    `n` is the number of points of a mean, or 1, for the FACTORS of reader.py, which aren't tried if
+    `n` is the number of points of a mean, or 1, for the FACTORS of loading, which aren't tried if
     it is 0. `start` is given for a run alone, whose numbers are (weight, bias) after each step: it
     is weight and bias before the first one. `mistakes` holds what likely mistakes compute, by the
     words for each. The hint must be true of any wrong number, because it follows any of them.
@@ -177,8 +177,8 @@ def exercise_7(mine):
 def exercise_8(mine):
     run = LINE._replace(loss="mse")
     right, start = states(run, momentum=0.9), (run.weight, run.bias)
-    never_zeroed = simulate.Settings(loss="mse", momentum=0.9, zero_grad=False)
-    path = simulate.train(never_zeroed, simulate.as_states(never_zeroed, [start]), run.epochs)
+    never_zeroed = runs.Settings(loss="mse", momentum=0.9, zero_grad=False)
+    path = runs.train(never_zeroed, runs.as_states(never_zeroed, [start]), run.epochs)
     mistakes = {
         "right to float32's digits only: keep the dtype of X": right,
         "the gradients add up from step to step: zero them": path[1:, 0].numpy(),

@@ -27,7 +27,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 
 import numpy as np
 
-from check import reader
+from check import loading
 from manual_grad import program
 from manual_grad.derivative import derivative
 
@@ -178,7 +178,7 @@ def print_farthest(row, limits, column, verdict):
     print(f"\nWRONG for {row} with labels {LABELS[column]}. The farthest of n = {N} points:")
     print("".join(f"{name:>13}" for name in ("y_pred", "y", "it is", "should be", "ratio")))
     print("".join(f"{value:>13.6g}" for value in numbers) + f"{ratio:>13}")
-    if factor := reader.name_factor(*verdict, N):
+    if factor := loading.name_factor(*verdict, N):
         print(f"At all points of this kind {factor}.")
 
 
@@ -191,7 +191,7 @@ def report(loss, gradient, rows, columns):
     print_table(found, rows, columns)
     right, wrong = ([k for k in found if answer(found[k]) == word] for word in ("RIGHT", "WRONG"))
     if right and not wrong:
-        return reader.RIGHT
+        return loading.RIGHT
     if right:
         print("\nIf the loss is made for one of the kinds that are RIGHT, choose it:")
         for row, column in right:
@@ -205,16 +205,16 @@ def report(loss, gradient, rows, columns):
             raise found[[*rows][-1], columns[0]]
     for row, column in wrong[:1]:
         print_farthest(row, rows[row], column, found[row, column])
-    return reader.NOT_RIGHT
+    return loading.NOT_RIGHT
 
 
 def main(file, predictions=None, labels=None):
     rows = {"chosen": predictions} if predictions else PREDICTIONS
     columns = [labels] if labels else [*LABELS]
-    with reader.refusing(file):
+    with loading.refusing(file):
         if predictions and not predictions[0] < predictions[1]:
             raise ValueError("--predictions LOW HIGH: LOW must be less than HIGH")
-        mine = reader.load(file, "loss", "gradient")
+        mine = loading.load(file, "loss", "gradient")
         print(f"\n# {file}: is gradient the derivative of loss?")
         status = report(mine.loss, mine.gradient, rows, columns)
     sys.exit(status)

@@ -26,7 +26,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 
 import numpy as np
 
-from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT, in_one_line, load, refusing
+from check.loading import NOT_CHECKED, NOT_RIGHT, RIGHT, in_one_line, load, refusing
 from manual_grad import program, torch_optim
 from manual_grad.published_runs import published_runs
 from manual_grad.rounding import first_fault, in_float64

@@ -1,4 +1,4 @@
-"""check/notebook.py: each planted change is named from the printed rows, and nothing else is.
+"""check/notebook: each planted change is named from the printed rows, and nothing else is.
 
 The notebooks are made here: 03_train.py's cells, changed in one place, run, and written as .ipynb.
 """
@@ -14,12 +14,13 @@ import torch
 from conftest import ROOT
 from published_numbers import PUBLIC_RUNS, cells
 
-from check import notebook, search
-from check.hints import hints_of, range_of
-from check.notebook import Settings, Table, explain, read, simulate
-from check.own_start import a_sign_flipped
-from check.printed import readings
-from check.simulate import SECTION_3, SECTION_6
+from check import notebook
+from check.notebook import Settings, Table, explain, read, search, simulate
+from check.notebook import __main__ as program
+from check.notebook.hints import hints_of, range_of
+from check.notebook.own_start import a_sign_flipped
+from check.notebook.printed import readings
+from check.notebook.runs import SECTION_3, SECTION_6
 
 # A right float32 run may be off by this much in a loss (DESIGN of check.search: NEAR).
 NEAR = search.NEAR["mae"]
@@ -431,7 +432,7 @@ def checked(tmp_path, monkeypatch, capsys):
 
     def run(*files):
         with pytest.raises(SystemExit) as end:
-            notebook.main(list(files))
+            program.main(list(files))
         captured = capsys.readouterr()
         return end.value.code, captured.out, captured.err
 
@@ -477,6 +478,6 @@ def test_many_files_get_a_line_for_each_table_and_a_summary(checked, tmp_path, m
 
 def test_the_program_starts_by_its_file_name(start, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
-        start(ROOT / "check/notebook.py", "none.ipynb", folder=tmp_path)
+        start(ROOT / "check/notebook/__main__.py", "none.ipynb", folder=tmp_path)
     assert end.value.code == 2
     assert "none.ipynb: No such file" in capsys.readouterr().err

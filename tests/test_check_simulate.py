@@ -8,8 +8,8 @@ import torch
 from published_numbers import X86
 from torch import nn
 
-from check.simulate import SECTION_3, SECTION_6, Settings, confirm, simulate
-from check.starts import starts_of
+from check.notebook.runs import SECTION_3, SECTION_6, Settings, confirm, simulate
+from check.notebook.starts import starts_of
 from manual_grad.published_runs import published_runs
 
 # Both compute in float64 in the same order of operations, up to 37 epochs; 1e-12 is a few thousand

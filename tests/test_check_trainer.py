@@ -5,7 +5,7 @@ import re
 import pytest
 
 from check import trainer
-from check.reader import NOT_CHECKED, NOT_RIGHT, RIGHT
+from check.loading import NOT_CHECKED, NOT_RIGHT, RIGHT
 from manual_grad.published_runs import published_runs
 
 RUNS = {name: run._replace(epochs=10) for name, run in published_runs().items()}  # enough

@@ -8,9 +8,9 @@ from conftest import ROOT
 from published_numbers import PUBLIC_RUNS
 
 from check.notebook import Table, explain
-from check.search import EXERCISE
-from check.simulate import SECTION_6, Settings, simulate
-from check.starts import starts_of
+from check.notebook.runs import SECTION_6, Settings, simulate
+from check.notebook.search import EXERCISE
+from check.notebook.starts import starts_of
 
 PAGE = (ROOT / "docs/numbers.md").read_text(encoding="utf-8")
 BASE = {"Section 3": Settings(), "Section 6": Settings(start=SECTION_6)}

@@ -8,7 +8,7 @@ import ast
 import re
 from itertools import product
 
-from check.simulate import OPTIMIZERS, Settings
+from check.notebook.runs import OPTIMIZERS, Settings
 
 MOST_POINTS = 2000  # points in X: more would take long
 LOSS_CLASSES = {"L1Loss": "mae", "MSELoss": "mse", "HuberLoss": "huber", "SmoothL1Loss": "huber"}

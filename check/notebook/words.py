@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from check.printed import NEAR
-from check.search import LONG, TUTORIAL, confirmed, nearest_run
+from check.notebook.printed import NEAR
+from check.notebook.search import LONG, TUTORIAL, confirmed, nearest_run
 
-PUBLIC_RUNS = Path(__file__).resolve().parents[1] / "tests/published/public_runs.json"
+PUBLIC_RUNS = Path(__file__).resolve().parents[2] / "tests/published/public_runs.json"
 DEVICES = {"cuda": "CUDA", "mps": "MPS", "cpu": "another CPU"}
 LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss"}
 # What the fields are called in a summary, the gravest first.

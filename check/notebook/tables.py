@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from check.hints import hints_of
+from check.notebook.hints import hints_of
 
 EXP = r"[eE][-+]?\d{1,3}"  # an exponent
 NUMBER = rf"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:{EXP})?|\bnan\b|\binf\b"

@@ -12,7 +12,7 @@ from math import pi
 import numpy as np
 import torch
 
-from check.simulate import as_states, inputs, losses_at, train
+from check.notebook.runs import as_states, inputs, losses_at, train
 
 
 def on_the_curve(settings, loss, angles):

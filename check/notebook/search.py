@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from check.hints import said_by, sound
-from check.own_start import a_sign_flipped, off_by, on_the_curve, possible_starts
-from check.printed import NEAR, digits, readings
-from check.simulate import SECTION_6, Settings, as_states, confirm, losses_at, train
-from check.starts import cost_of, known_starts
+from check.notebook.hints import said_by, sound
+from check.notebook.own_start import a_sign_flipped, off_by, on_the_curve, possible_starts
+from check.notebook.printed import NEAR, digits, readings
+from check.notebook.runs import SECTION_6, Settings, as_states, confirm, losses_at, train
+from check.notebook.starts import cost_of, known_starts
 
 # The tutorial's own runs. The exercise stands there twice: the author solves it with nn.Parameter.
 EXERCISE = Settings(X=(0, 1, 0.01), weight=0.3, bias=0.9)
