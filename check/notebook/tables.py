@@ -1,9 +1,9 @@
 """The tables of losses in a notebook, or in the text that a run printed.
 
-Lines that read alike but for their numbers are a table, in any language and in any order of words.
-The whole number that grows from line to line is the epoch, and the numbers with decimals are the
-losses. A notebook is JSON whose cells hold what they printed; its tables come with hints, which are
-what the code above them says.
+Lines that read alike but for their numbers are a table, in any language and in any order of words:
+the whole number that grows is the epoch, and the numbers with decimals are the losses. A notebook
+is JSON whose cells hold what they printed; its tables come with hints, which are what the code
+above them says.
 """
 
 import json
@@ -17,48 +17,39 @@ from typing import NamedTuple
 
 from check.notebook.hints import hints_of
 
-# A number. Of two that : / or - joins, as in 10/200 and 12:30, the
-# second is none, nor is a number with a unit. "Test_loss0.48" is one right behind a word.
+# A number with decimals, or else a whole one. In 10/200 and 12:30 only the first is a number of its
+# own, and one with a unit (0.02s, 3 MB, 40%) is none; Test_loss0.48 holds one.
 NUMBER = re.compile(
     r"((?<![\d.])(?:(?<!\w)[-+])?"
-    r"(?:(?:(?:\d*\.\d+|\d+\.(?=[,)\]]))(?:[eE][-+]?\d{1,3})?"
-    r"|\d+[eE][-+]?\d{1,3}|\bnan\b|\binf\b)|(?<!\d[:/-])\d{1,12}(?!\s?%))"
-    r"(?![A-Za-z0-9_]|\.\d|\s?(?:[kMG]i?B|m?s|sec)\b))"
+    r"(?:(?:\d*\.\d+|\d+\.(?=[,)\]]))(?:[eE][-+]?\d{1,3})?|\d+[eE][-+]?\d{1,3}|\bnan\b|\binf\b"
+    r"|(?<!\d[:/-])\d{1,12}(?!\s?%))(?!\w(?<=[A-Za-z0-9_])|\.\d|\s?(?:[kMG]i?B|m?s|sec)\b))"
 )
-# A progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]": of its own numbers the step alone
-# counts, and not even that where something is printed behind the bar.
-BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
-# A tensor or an array of several numbers holds parameters or data; one number stands for itself.
-PARAMETERS = re.compile(r"(?:tensor|array)\(\[[^()]*\)")
-AROUND = re.compile(
-    r",\s*(?:grad_fn=<\w*>|device='[\w:]*'|dtype=[\w.]+|requires_grad=\w+)"
-    r"|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()|(?<=\d)(?:st|nd|rd|th)\b"
-)
-ALONE = re.compile(r"[\s()]*")
 WORD = re.compile(r"[^\W\d_]+")
-
-EPOCH = re.compile(
-    r"[eé]p[ocóhk]{2,}|эпох|轮|回合|世代|에포크|에폭|エポック|step|iter", re.IGNORECASE
+# Of a progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]", the step counts, and what was
+# given to it; or nothing, if more is printed behind it.
+BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
+# What stands around a number, and a tensor of several numbers, which are parameters or data
+AROUND = re.compile(
+    r"(?:tensor|array)\(\[[^()]*\)|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()"
+    r"|,\s*(?:grad_fn=<\w*>|device='[\w:]*'|dtype=[\w.]+|requires_grad=\w+)"
+    r"|(?<=\d)(?:st|nd|rd|th)\b"
 )
+
+# The names that people give to the numbers of a row
+EPOCH = re.compile(r"[eé]p[ocóhk]{2,}|step|iter|эпох|轮|에포크|에폭|エポック", re.IGNORECASE)
 LOSS = re.compile(
-    r"los[st]|cost|mae|mse|err|perte|coût|p[ée]rdida|perd[ai]|verlust|fehler|verlies|kay[ıi]p|strat"
-    r"|потер|ошибк|损失|損失|误差|誤差|손실|오차|ロス",
+    r"los[st]|cost|mae|mse|err|perte|p[ée]rdida|perd[ai]|verlust|verlies|fehler|потер|ошибк"
+    r"|损失|損失|误差|誤差|손실|오차",
     re.IGNORECASE,
 )
-TEST = re.compile(
-    r"tes|val|prueba|prüf|prova|тест|测试|測試|테스트|テスト|验证|검증", re.IGNORECASE
-)
-TRAIN = re.compile(
-    r"train|entren|entra[iî]n|apprent|trein|addestr|обуч|训练|訓練|훈련|학습", re.IGNORECASE
-)
-# No losses, whatever else their names say
-OTHER = re.compile(
-    r"acc|genau|pr[ée]cisi|exact|точн|准确|精度|정확|score|f1|weight|\bw\b|bias|\bb\b|param|slope"
-    r"|intercept|grad|\blr\b|learning|rate|moment|time|zeit|temps|tiempo|врем|时间|耗时|用时|시간"
-    r"|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|correct|size|shape|version|mem",
+TEST = re.compile(r"tes|prueba|prova|prüf|тест|测试|測試|テスト|테스트", re.IGNORECASE)
+TRAIN = re.compile(r"train|val|entr[ea]|treino|addestr|обуч|训练|訓練|학습|훈련", re.IGNORECASE)
+OTHER = re.compile(  # no loss, and no epoch
+    r"acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
+    r"|slope|intercept|grad|\blr\b|learning|\brate|moment|time|elapsed|zeit|tiempo|temps|время|时间"
+    r"|시간|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|size|shape|version|\bmem",
     re.IGNORECASE,
 )
-
 PRINT = 'print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")'
 
 
@@ -72,26 +63,6 @@ class Table(NamedTuple):
     rows: list
     hints: dict
     places: dict = {}
-
-
-class Line(NamedTuple):
-    """A printed line: its number, and of each number in it its text and the words before it."""
-
-    number: int
-    texts: list
-    names: list
-
-
-class Rows(NamedTuple):
-    """Lines that read alike: their numbers, and their epochs (or None) and losses, row by row.
-
-    `least` is how many rows a table has at least: a single loss is an evaluation.
-    """
-
-    lines: list
-    epochs: list
-    losses: list
-    least: int
 
 
 def read(path):
@@ -110,16 +81,13 @@ def read(path):
         tables = tables_of_notebook(text, name)
     else:
         tables = [Table(f"{name}, from line {line}", rows, {}) for line, rows in tables_in(text)]
-    read = [table for table in tables if len(table.rows[0][1]) <= 2]
-    if not read:
-        many = max((len(table.rows[0][1]) for table in tables), default=0)
-        found = (
-            f"its rows have {many} numbers, and no name says which are losses"
-            if many
-            else "a row has an epoch and a loss"
-        )
-        raise ValueError(f"no table of losses in it: {found}; write {PRINT}")
-    return read
+    widths = [len(table.rows[0][1]) for table in tables]
+    if min(widths, default=3) > 2:
+        why = "a row has an epoch and a loss"
+        if tables:
+            why = f"its rows have {widths[0]} decimals, and no name says which are losses"
+        raise ValueError(f"no table of losses in it: {why}, as those of {PRINT}")
+    return [table for table, width in zip(tables, widths) if width <= 2]
 
 
 def decoded(data):
@@ -183,179 +151,168 @@ def joined(lines):
 # --- The rows
 
 
+class Rows(NamedTuple):
+    """Lines that read alike, a row each: where they stand, their epochs or None, their losses.
+
+    A table of them has `least` rows or more: a single loss is an evaluation.
+    """
+
+    lines: list
+    epochs: list
+    losses: list
+    least: int
+
+
 def tables_in(text):
     """Return (first line, rows) for each table in a printed text, with lines counted from 1.
 
-    Rows without an epoch are left out where others have one: a loop prints a loss in every epoch
-    beside its table.
+    Rows without an epoch are left out beside some that have one and both losses: many a loop prints
+    a loss in every epoch beside its table.
     """
-    printed = re.sub("\x1b\\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
+    printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     alike = [rows for lines in forms(printed) if (rows := rows_of(lines, printed))]
-    found = joined_columns(with_epochs(alike))
-    numbered = [rows for rows in found if rows.epochs[0] is not None]
-    return sorted(table for rows in numbered or found for table in pieces(rows))
+    found = in_columns(with_epochs(alike))
+    full = any(rows.epochs[0] is not None and len(rows.losses[0]) > 1 for rows in found)
+    kept = [rows for rows in found if not full or rows.epochs[0] is not None]
+    return sorted((table for rows in kept for table in pieces(rows)), key=lambda table: table[0])
 
 
 def forms(printed):
-    """Return the Lines of a printed text in lists, in each of which all read alike."""
+    """Return the lines that hold numbers, in lists in each of which all lines read alike.
+
+    A line becomes (its place, its numbers, the names before them and what stands behind the last).
+    """
     alike = defaultdict(list)
-    for number, whole in enumerate(printed, start=1):
-        for part in re.split("[\r\b]+", whole):  # a progress bar writes over its line
-            line = AROUND.sub("", PARAMETERS.sub(" ", BAR.sub(step_of_bar, part)))
+    for place, whole in enumerate(printed, start=1):
+        for line in re.split("[\r\b]+", whole):  # a progress bar writes over its line
+            line = BAR.sub(lambda bar: " " if bar[0][-1] == "]" else f" {bar[1]} ", line)
+            line = AROUND.sub("", line)
             if not re.search(r"\d\.\d", line):
-                line = re.sub(r"(?<=\d),(?=\d)", ".", line)  # decimal commas
-            names, texts = NUMBER.split(line)[::2], NUMBER.split(line)[1::2]
-            if texts:
-                kinds = [text.isdigit() for text in texts]
-                words = [tuple(WORD.findall(name)[-2:]) for name in names[:-1]]
-                names = [words_last(name) for name in names]
-                alike[tuple(kinds), tuple(words)].append(Line(number, texts, names))
-    return list(alike.values())
+                line = re.sub(r"(?<=\d),(?=\d)", ".", line)  # a decimal comma
+            names, numbers = NUMBER.split(line)[::2], NUMBER.split(line)[1::2]
+            names = [named(name) for name in names]
+            if numbers:
+                words = [tuple(WORD.findall(name)[-3:]) for name in names[:-1]]
+                kinds = [number.isdigit() for number in numbers]
+                alike[(*kinds, *words)].append((place, numbers, names))
+    return alike.values()
 
 
-def step_of_bar(bar):
-    """Return what stays of a bar: its step, unless a line with an epoch of its own is behind it."""
-    return " " if bar[0].endswith("]") else f" {bar[1]} "
-
-
-def words_last(name):
-    """Return what names a number: the last words before it, from a separator on."""
-    return next((part for part in re.split("[|,;]", name)[::-1] if WORD.search(part)), name)
+def named(text):
+    """Return what names a number: of the text before it, the last words from a separator on."""
+    return next((part for part in re.split("[|,;]", text)[::-1] if WORD.search(part)), text)
 
 
 def rows_of(lines, printed):
-    """Return the Rows of lines that read alike, or None if they hold neither epochs nor losses."""
-    texts, names = lines[0].texts, lines[0].names
+    """Return the Rows of lines that read alike, or None if these have neither epochs nor losses."""
+    first, numbers, names = lines[0]
     bare = not any(map(WORD.search, names[:-1]))
-    cells = header(printed[lines[0].number - 2]) if bare else []
-    indented = printed[lines[0].number - 2].startswith(" ")
-    if len(texts) - len(cells) in (0, 1) and (len(cells) > 1 or cells and indented):
-        names = [None] * (len(texts) - len(cells)) + cells
-        bare = False
-    columns = [
-        (place, name)
-        for place, name in enumerate(names[: len(texts)])
+    alone = bare and len(numbers) == 1 and re.fullmatch(r"[\s()]*", "".join(names))
+    above = printed[first - 2] if bare and first > 1 else ""
+    cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
+    index = len(numbers) - len(cells)  # a data frame has an index, which has no name
+    if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
+        names, bare = [None] * index + cells, False
+    names = {
+        column: name
+        for column, name in enumerate(names[: len(numbers)])
         if name is not None and not OTHER.search(name)
-    ]
+    }
+    whole = [column for column in names if numbers[column].isdigit()]
+    losses, called = chosen({column: names[column] for column in names if column not in whole})
     growing = [
-        i for i, _ in columns if texts[i].isdigit() and grows([int(x.texts[i]) for x in lines])
+        column
+        for column in whole
+        if (bare or called or re.search(r"[^\W\d_]\W+$", names[column]))
+        and grows([int(numbers[column]) for _, numbers, _ in lines])
     ]
-    epoch = next((i for i in growing if EPOCH.search(names[i])), growing[0] if growing else None)
-    decimals = {i: name for i, name in columns if not texts[i].isdigit()}
-    chosen, called = losses_among(decimals)
-    alone = bare and len(texts) == 1 and ALONE.fullmatch(names[0] + names[1])
-    if epoch is not None and not (called or bare or WORD.search(names[epoch])):
-        epoch = None
-    if not (called or alone or epoch is not None) or not chosen and epoch is None:
+    growing.sort(key=lambda column: not EPOCH.search(names[column]))
+    if not growing and not (losses and (called or alone)):
         return None
     rows = []
-    for line in lines:
-        e = None if epoch is None else int(line.texts[epoch])
-        row = line.number, e, tuple(line.texts[i] for i in chosen)
-        again = rows and row[1:] == rows[-1][1:] and (e is not None or row[0] == rows[-1][0])
-        if rows and e is not None and row[:2] == rows[-1][:2]:
-            rows[-1] = row  # drawn again
-        elif not again:
+    for place, numbers, _ in lines:
+        epoch = int(numbers[growing[0]]) if growing else None
+        row = place, epoch, tuple(numbers[column] for column in losses)
+        if (
+            growing
+            and rows
+            and epoch == rows[-1][1]
+            and (place == rows[-1][0] or row[2] == rows[-1][2])
+        ):
+            rows[-1] = rows[-1][0], *row[1:]
+        else:
             rows.append(row)
     if len(rows) > 2 and rows[-1][0] == rows[-2][0] and rows[-1][2] == rows[-2][2]:
-        rows.pop()  # a bar that has ended
-    return Rows(*map(list, zip(*rows)), 2 if called and epoch is not None else 3)
-
-
-def header(line):
-    """Return the names in the line above a data frame."""
-    cells = [cell.strip() for cell in re.split(r"[|,;\t]|\s{2,}", line)]
-    return [cell for cell in cells if WORD.search(cell)]
+        rows.pop()  # a bar is drawn once more when it has ended
+    return Rows(*map(list, zip(*rows)), least=2 if called and growing else 3)
 
 
 def grows(numbers):
-    """Tell whether whole numbers grow from line to line, and more often than they begin anew."""
+    """Tell whether numbers grow from line to line, and more often than they begin anew."""
     steps = [b - a for a, b in pairwise(numbers)]
     return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
 
-def losses_among(decimals):
-    """Return the places of the losses, and whether a name says so; decimals are {place: name}.
+def chosen(names):
+    """Return the columns that are losses, and whether a name says so; names are {column: name}.
 
-    Up to two numbers are losses whatever they are called. Among more, the names choose; all are
-    returned if none does.
+    Two numbers are losses whatever they are called. Of more, their names choose: the first, and the
+    test loss or the second. Where no name does, all are returned.
     """
-    called = [
-        i for i, name in decimals.items() if any(re_.search(name) for re_ in (LOSS, TRAIN, TEST))
-    ]
-    if len(decimals) <= 2:
-        return list(decimals), bool(called)
-    chosen = called or list(decimals)
-    losses = [i for i in chosen if LOSS.search(decimals[i])]
-    if len(chosen) > 2 and len(losses) > 1:
-        chosen = losses
-    if called and len(chosen) > 2:
-        tests = [i for i in chosen[1:] if TEST.search(decimals[i])]
-        chosen = [chosen[0], (tests or chosen[1:])[0]]
-    return chosen, bool(called)
+    called = [c for c, name in names.items() if any(p.search(name) for p in (LOSS, TEST, TRAIN))]
+    columns = called if called and len(names) > 2 else list(names)
+    losses = [column for column in columns if LOSS.search(names[column])]
+    if called and len(columns) > 2:
+        columns = losses if len(losses) > 1 else columns
+        tests = [column for column in columns[1:] if TEST.search(names[column])]
+        columns = [columns[0], (tests + columns[1:])[0]]
+    return columns, bool(called)
 
 
 def with_epochs(alike):
-    """Return the Rows with losses; where they have no epoch, that of a line above or below it."""
-    marks = [rows for rows in alike if rows.epochs[0] is not None]
-    found = []
-    for rows in alike:
-        if not rows.losses[0]:
-            continue
-        if rows.epochs[0] is None:
-            for mark in sorted(marks, key=lambda mark: abs(len(mark.lines) - len(rows.lines))):
-                epochs = borrowed(rows.lines, mark)
-                if epochs:
-                    rows = rows._replace(epochs=epochs)
-                    break
-        found.append(rows)
+    """Return the Rows that have losses; those without an epoch get that of a line above or below.
+
+    Each of their lines needs one of its own: in front of a table's rows, a loss of every epoch has
+    none, and a table with both losses lends its epochs to nobody.
+    """
+    lenders = [rows for rows in alike if rows.epochs[0] is not None and len(rows.losses[0]) < 2]
+    found = [rows for rows in alike if rows.losses[0]]
+    for place, rows in enumerate(found):
+        for lender in sorted(lenders, key=lambda lender: abs(len(lender.lines) - len(rows.lines))):
+            for shift in (-1, 0) if found[place].epochs[0] is None else ():
+                lines = [bisect(lender.lines, line) + shift for line in rows.lines]
+                inside = lines[0] >= 0 and lines[-1] < len(lender.lines)
+                if inside and all(a < b for a, b in pairwise(lines)):
+                    found[place] = rows._replace(epochs=[lender.epochs[line] for line in lines])
     return found
 
 
-def borrowed(lines, mark):
-    """Return an epoch for each line, from the line of mark above it, or below; None if two share one."""
-    for shift in (-1, 0):
-        places = [bisect(mark.lines, line) + shift for line in lines]
-        if (
-            places[0] >= 0
-            and places[-1] < len(mark.lines)
-            and all(a < b for a, b in pairwise(places))
-        ):
-            return [mark.epochs[place] for place in places]
-    return None
-
-
-def joined_columns(found):
-    """Return the Rows where two of one loss each, whose lines take turns, are two columns of one."""
-    joined_rows = []
+def in_columns(found):
+    """Return the Rows; two with a loss each whose lines take turns are one with two columns."""
+    together = []
     for rows in sorted(found, key=lambda rows: rows.lines[0]):
-        for place, other in enumerate(joined_rows):
-            if take_turns(other, rows):
+        for place, other in enumerate(together):
+            order = [line for pair in zip(other.lines, rows.lines) for line in pair]
+            if (
+                len(other.losses[0]) == len(rows.losses[0]) == 1
+                and len(other.lines) - len(rows.lines) in (0, 1)
+                and order == sorted(order)
+                and other.epochs[: len(rows.epochs)] == rows.epochs
+            ):
                 losses = [a + b for a, b in zip(other.losses, rows.losses)]
-                joined_rows[place] = other._replace(losses=losses)
+                together[place] = other._replace(losses=losses)
                 break
         else:
-            joined_rows.append(rows)
-    return joined_rows
-
-
-def take_turns(one, two):
-    """Tell whether the lines of two Rows of one loss each take turns, in the same epochs."""
-    if (
-        len(one.losses[0]) != 1
-        or len(two.losses[0]) != 1
-        or len(one.lines) - len(two.lines) not in (0, 1)
-    ):
-        return False
-    order = [line for pair in zip(one.lines, two.lines) for line in pair]
-    return order == sorted(order) and one.epochs[: len(two.epochs)] == two.epochs
+            together.append(rows)
+    return together
 
 
 def pieces(rows):
-    """Yield (first line, rows) for each table in Rows: a new one begins where no epoch grows."""
-    starts = [
-        i for i, (a, b) in enumerate(pairwise(rows.epochs), start=1) if a is not None and b <= a
+    """Yield (first line, rows) for each table: a new one begins where the epoch doesn't grow."""
+    epochs = rows.epochs
+    ends = [
+        i for i in range(1, len(epochs)) if epochs[i] is not None and epochs[i] <= epochs[i - 1]
     ]
-    for a, b in zip([0, *starts], [*starts, len(rows.lines)]):
-        if b - a >= rows.least:
-            yield rows.lines[a], list(zip(rows.epochs[a:b], rows.losses[a:b]))
+    for start, end in pairwise([0, *ends, len(rows.losses)]):
+        if end - start >= rows.least:
+            yield rows.lines[start], list(zip(epochs[start:end], rows.losses[start:end]))
