@@ -1,4 +1,4 @@
-"""Why does my run print these numbers? Hold a notebook's loss tables against the tutorial's.
+"""Why does my run print these numbers? Compare a notebook's loss tables with the tutorial's.
 
     python -m check.notebook my.ipynb           a notebook, with its outputs
     python -m check.notebook run.txt            what a run printed; - reads it from a pipe
@@ -6,11 +6,12 @@
 
 Training here is deterministic: the data, the model's start, the loss, the optimizer and the loop
 decide every digit. So for each table of losses the settings are found that print exactly these
-rows, and what differs from the tutorial is said. The code in a notebook is read for hints, and is
-never run. All rows have to follow: each number as it is printed, or but for its last digits, which
-another CPU or a GPU may round otherwise (by 2e-6 at most; 2e-5 for MSE). Under MAE, rounding can
-also flip the sign of a residual near 0, and a few numbers may then be off by what that moves a
-step. If any other number is off, the answer is "not explained".
+rows, and what differs from the tutorial is said, with the cell and the line of the code that says
+the same, or contradicts it. The code is read, and is never run. All rows have to follow: each
+number as it is printed, or but for its last digits, which another CPU or a GPU may round otherwise
+(by 2e-6 at most; 2e-5 for MSE). Under MAE, rounding can also flip the sign of a residual near 0,
+and a few numbers may then be off by what that moves a step. If any other number is off, the answer
+is "not explained".
 
 The exit status is 0 if all tables are the tutorial's, 1 if one isn't, 2 if a file can't be checked.
 """
@@ -22,7 +23,8 @@ if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from check.loading import NOT_CHECKED, NOT_RIGHT, RIGHT
-from check.notebook import TUTORIALS, explain, read
+from check.notebook import explain, read
+from check.notebook.words import AS_SAID, TUTORIALS
 from manual_grad import program
 
 
@@ -50,11 +52,20 @@ def main(files):
 
 
 def print_summary(count, causes, unread):
-    """Print how many tables have each cause, the most frequent first, and in which files."""
+    """Print the tables in three kinds, and of each kind the causes, the most frequent first."""
     print(f"\n{count} files, {sum(map(len, causes.values()))} tables")
-    for cause, where in sorted(causes.items(), key=lambda item: -len(item[1])):
-        names = "" if cause == TUTORIALS else f" ({', '.join(dict.fromkeys(where))})"
-        print(f"{len(where):>4} {cause}{names}")
+    said = [cause for cause in causes if cause.endswith(AS_SAID)]
+    others = [cause for cause in causes if cause not in (TUTORIALS, *said)]
+    for title, kind in (
+        ("the tutorial's numbers", [TUTORIALS]),
+        ("a choice, which the notebook's own code says", said),
+        ("a slip, or what the code doesn't say", others),
+    ):
+        print(f"{sum(len(causes.get(cause, ())) for cause in kind):>4} {title}")
+        for cause in sorted(kind, key=lambda cause: -len(causes.get(cause, ()))):
+            if cause != TUTORIALS:
+                files = ", ".join(dict.fromkeys(causes[cause]))
+                print(f"{len(causes[cause]):>8} {cause.removesuffix(AS_SAID)} ({files})")
     if unread:
         print(f"{len(unread):>4} files can't be checked ({', '.join(unread)})")
 

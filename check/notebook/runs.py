@@ -1,51 +1,106 @@
-"""A run of the tutorial as a point in a small space, and what that run prints.
+"""A run of the tutorial: what decides its numbers, the states that it passes, what it prints.
 
-`Settings` holds all that decides the numbers of a run of this tutorial, with the tutorial's own
-values as its defaults, so that whatever differs from the defaults is what differs from the
-tutorial. Training is deterministic: from the settings follow the parameters after every epoch, and
-from these all losses. The gradient is the closed form, because then a thousand runs train side by
-side as rows of one tensor. It is computed with torch's operations in the order of torch's autograd,
-so that on the CPUs that were tried it has torch.optim's parameters and losses to the bit;
-`confirm` trains the same settings with torch's own loss and its own backward.
+    World   the data, the line, the split, the loss    with a state they decide the first train loss
+    Loop    the rate, the optimizer, what a step does  decides the states after it
+    View    the names of COLUMNS that stand in a row   decides the other numbers
+
+A state is the model's (weight, bias). Training is deterministic, so that from a start follow all
+states, its path, and from these all losses. `Settings` is the same as one flat tuple, whose
+defaults are the tutorial's: what differs from them is what differs from the tutorial.
+
+The gradient is the closed form, because then a thousand runs train side by side as rows of one
+tensor. It is computed with torch's operations in the order of torch's autograd, so that on the
+CPUs that were tried it has torch.optim's parameters and losses to the bit.
 """
 
-from functools import cache, lru_cache
+from functools import cache
+from itertools import groupby, product
+from math import log, pi, sin, sqrt
 from typing import NamedTuple
 
 import torch
 
 from manual_grad import optimizers
-from manual_grad.numpy_closed_form import START as SECTION_3
+from manual_grad.published_runs import published_runs
 
-SECTION_6 = 0.7645385265350342, 0.8300079107284546  # nn.Linear(1, 1) after manual_seed(42)
+
+class World(NamedTuple):
+    """What the first train loss depends on, beside the model's state."""
+
+    X: tuple = (0, 1, 0.02)  # of torch.arange, or ("linspace", start, end, steps)
+    weight: float = 0.7  # of the line that the data lie on
+    bias: float = 0.3
+    split: float = 0.8  # the share of the points that trains: the first, or the last if negative
+    loss: str = "mae"  # "mae", "mse" or "huber"
+    target: str = "y"  # or "X": the train loss compares the predictions with X_train
+    dtype: str = "float32"
+
+
+class Loop(NamedTuple):
+    """What a step does with a state."""
+
+    lr: float = 0.01
+    optimizer: str = "SGD"  # or "Adam", "AdamW"
+    momentum: float = 0.0
+    trains: str = "both"  # or "weight", "bias", "nothing"; "anew": the start is set in each epoch
+    zero_grad: bool = True
+
+
+PUBLISHED = published_runs()
+SECTION_3, SECTION_6 = (
+    (r.weight, r.bias) for r in (PUBLISHED["section 3"], PUBLISHED["section 6"])
+)
 
 
 class Settings(NamedTuple):
     """What decides the numbers of a run. The defaults are those of the tutorial's section 3."""
 
-    X: tuple = (0, 1, 0.02)  # of torch.arange, or ("linspace", start, end, steps)
-    weight: float = 0.7  # of the line that the data lie on
+    X: tuple = World().X
+    weight: float = 0.7
     bias: float = 0.3
-    split: float = 0.8  # the share of the points that trains
-    start: tuple = SECTION_3  # the model's weight and bias before its first step
-    loss: str = "mae"  # "mae", "mse" or "huber"
-    optimizer: str = "SGD"  # or "Adam", "AdamW"
+    split: float = 0.8
+    start: tuple = SECTION_3  # weight and bias before the first step
+    loss: str = "mae"
+    optimizer: str = "SGD"
     lr: float = 0.01
     momentum: float = 0.0
     earlier: tuple = ()  # training before the first row: ((epochs, lr), ...)
-    trains: str = "both"  # "weight": forward adds the line's bias; "nothing": no step
+    trains: str = "both"
     zero_grad: bool = True
-    test_after_step: bool = True
-    test_target: str = "y_test"  # or "X_test"
-    columns: tuple = ("train", "test")  # what the printed numbers are, or ("train",), ...
+    columns: tuple = ("train", "test")  # names of COLUMNS
     dtype: str = "float32"
 
+    @property
+    def world(self):
+        target = "X" if "X_train" in self.columns else "y"
+        return World(*self[:4], self.loss, target, self.dtype)
 
-# A loss is the mean of terms(r) at the residuals r = y_pred - y, and its gradient with respect to
-# y_pred is slope(r) * (factor / n), multiplied in this order because torch rounds it so.
+    @property
+    def loop(self):
+        return Loop(self.lr, self.optimizer, self.momentum, self.trains, self.zero_grad)
+
+
+# What a column holds: (the state of how many steps later, the part of the data, the target). Of
+# "itself", a prediction that is compared with itself, nothing else is known than that it is 0; a
+# "constant" is the same in every row, and no loss of this run.
+TRAIN, TEST = 0, 1
+COLUMNS = {
+    "train": (0, TRAIN, "y"),
+    "train after": (1, TRAIN, "y"),
+    "X_train": (0, TRAIN, "X"),
+    "test": (1, TEST, "y"),
+    "test before": (0, TEST, "y"),
+    "X_test": (1, TEST, "X"),
+    "X_test before": (0, TEST, "X"),
+    "itself": (0, None, None),
+    "constant": (0, None, None),
+}
+# A loss has a name in torch and in the settings. It is the mean of terms(r) at the residuals
+# r = y_pred - y, and its gradient with respect to y_pred is slope(r) * (factor / n), multiplied in
+# this order because torch rounds it so.
 LOSSES = {
-    "mae": (lambda r: r.abs(), lambda r: r.sign(), 1),
-    "mse": (lambda r: r * r, lambda r: r, 2),
+    "mae": (torch.abs, torch.sign, 1),
+    "mse": (torch.square, lambda r: r, 2),
     "huber": (
         lambda r: torch.where(r.abs() < 1, 0.5 * r * r, r.abs() - 0.5),
         lambda r: r.clamp(-1, 1),
@@ -53,160 +108,243 @@ LOSSES = {
     ),
 }
 OPTIMIZERS = {"SGD": optimizers.SGD, "Adam": optimizers.Adam, "AdamW": optimizers.AdamW}
+# The columns of a state (weight, bias) that a step changes
+TRAINED = {"both": [0, 1], "anew": [0, 1], "weight": [0], "bias": [1], "nothing": []}
+
+
+# --- States and losses
+
+
+def find_cycle(states):
+    seen = {}
+    for i, state in enumerate(states):
+        if state in seen:
+            return i - seen[state]
+        seen[state] = i
+    return 0
 
 
 @cache
-def inputs(X, split, dtype):
+def inputs(world, dtype):
     """Return X_train and X_test as the tutorial makes them, of shapes (n,) and (m,)."""
-    dtype = getattr(torch, dtype)
+    X = world.X
     if X[0] == "linspace":
         X = torch.linspace(*X[1:3], steps=X[3], dtype=dtype)
     else:
         X = torch.arange(*X, dtype=dtype)
-    n = int(split * len(X))
-    return X[:n], X[n:]
+    n = int(abs(world.split) * len(X))
+    return (X[:n], X[n:]) if world.split > 0 else (X[-n:], X[:-n])
 
 
-def losses_at(settings, states, data="train"):
-    """Return the loss of each state (weight, bias): states of shape (..., 2), losses (...,).
-
-    `data` is "train" or "test"; the target of the test is the settings' own.
-    """
-    X_train, X_test = inputs(settings.X, settings.split, settings.dtype)
-    X = X_train if data == "train" else X_test
-    y = settings.weight * X + settings.bias
-    if data == "test" and settings.test_target == "X_test":
-        y = X
-    terms, *_ = LOSSES[settings.loss]
-    weight, bias = states[..., :1], states[..., 1:]
-    return terms(weight * X + bias - y).mean(-1)
+def labels(world, X, target):
+    return world.weight * X + world.bias if target == "y" else X
 
 
-def as_states(settings, starts):
-    """Return pairs (weight, bias) as a tensor of shape (S, 2), as the settings' model holds them.
-
-    Where forward adds the line's own bias, that is the model's bias, whatever self.bias holds.
-    """
-    states = torch.tensor(starts, dtype=getattr(torch, settings.dtype)).reshape(-1, 2)
-    if settings.trains == "weight":
-        states[:, 1] = settings.bias
-    return states
+def losses_at(world, states, part=TRAIN, target="y"):
+    """Return the loss of each state: states of shape (..., 2), losses (...,)."""
+    X = inputs(world, states.dtype)[part]
+    terms, *_ = LOSSES[world.loss]
+    return terms(states[..., :1] * X + states[..., 1:] - labels(world, X, target)).mean(-1)
 
 
 @torch.no_grad()
-def train(settings, states, epochs):
+def train(world, loop, states, epochs):
     """Train from each of the states (S, 2), and return all states, of shape (epochs + 1, S, 2).
 
-    states[t] stands after t steps. What `settings.earlier` says is trained before states[0]: a
-    stage with the next one's lr is the same optimizer going on, and another lr has its own.
+    states[t] stands after t steps; a path ends after one step if each epoch begins anew.
     """
-    X, _ = inputs(settings.X, settings.split, settings.dtype)
-    y = settings.weight * X + settings.bias
-    _, slope, factor = LOSSES[settings.loss]
+    if not epochs:
+        return states.unsqueeze(0)
+    X, _ = inputs(world, states.dtype)
+    y = labels(world, X, world.target)
+    _, slope, factor = LOSSES[world.loss]
     share = torch.tensor([factor / len(X)], dtype=X.dtype)
     inputs_of_each = torch.stack([X, torch.ones_like(X)])  # what weight and bias are multiplied by
-    held = {"both": 2, "weight": 1, "nothing": 0}[settings.trains]  # columns that a step changes
-    plain = settings.optimizer == "SGD" and not settings.momentum
-    states = states.unsqueeze(0)
-    gradient, last_lr, optimizer = 0, None, None
-    for steps, lr in (*settings.earlier, (epochs, settings.lr)):
-        path = [states[-1]]
-        if lr != last_lr and not plain:
-            parameters = path[0][:, :held].numpy().copy()
-            options = dict(momentum=settings.momentum) if settings.optimizer == "SGD" else {}
-            optimizer = OPTIMIZERS[settings.optimizer]([parameters], lr=lr, **options)
-        last_lr = lr
-        while len(path) <= steps:
-            if plain and settings.zero_grad and len(path) % 500 == 0 and (period := repeats(path)):
-                path += [path[-period + i % period] for i in range(steps + 1 - len(path))]
+    trained = TRAINED[loop.trains]
+    some = slice(min(trained, default=0), max(trained, default=-1) + 1)
+    optimizer = None
+    if loop.optimizer != "SGD" or loop.momentum:
+        parameters = states[:, some].numpy().copy()
+        options = dict(momentum=loop.momentum) if loop.optimizer == "SGD" else {}
+        optimizer = OPTIMIZERS[loop.optimizer]([parameters], lr=loop.lr, **options)
+    path, gradient = [states], 0
+    epochs = min(epochs, 1) if loop.trains == "anew" else epochs
+    while len(path) <= epochs:
+        if optimizer is None and loop.zero_grad and len(path) % 500 == 0:
+            cycle = find_cycle([state.numpy().tobytes() for state in path[-500:]])
+            if cycle:
+                path += [path[-cycle + i % cycle] for i in range(epochs + 1 - len(path))]
                 break
-            state = path[-1]
-            residual = state[:, :1] * X + state[:, 1:] - y
-            slopes = slope(residual) * share
-            new = (slopes.unsqueeze(1) * inputs_of_each).sum(-1)
-            gradient = new if settings.zero_grad else gradient + new
-            state = state.clone()
-            if plain:
-                state[:, :held].add_(gradient[:, :held], alpha=-lr)
-            else:
-                optimizer.step([gradient[:, :held].numpy()])
-                state[:, :held] = torch.from_numpy(parameters)
-            path.append(state)
-        states = torch.stack(path)
-    return states
+        state = path[-1]
+        slopes = slope(state[:, :1] * X + state[:, 1:] - y) * share
+        new = (slopes.unsqueeze(1) * inputs_of_each).sum(-1)
+        gradient = new if loop.zero_grad else gradient + new
+        state = state.clone()
+        if optimizer is None:
+            state[:, some].add_(gradient[:, some], alpha=-loop.lr)
+        else:
+            optimizer.step([gradient[:, some].numpy()])
+            state[:, some] = torch.from_numpy(parameters)
+        path.append(state)
+    return torch.stack(path)
 
 
-def repeats(path, most=60):
-    """Return after how many steps the last states have come again, all of them, or 0."""
-    return next((p for p in range(1, most) if torch.equal(path[-1], path[-1 - p])), 0)
+def printed_by(world, loop, path, epochs, view):
+    """Return what runs on these paths (T, S, 2) print in epochs (R,): (R, S, columns), in NumPy."""
+    if loop.trains == "anew":
+        epochs = epochs * 0
+    columns = []
+    for name in view:
+        later, part, target = COLUMNS[name]
+        if part is None:
+            number = 0.0 if name == "itself" else float("nan")
+            columns.append(torch.full((len(epochs), path.shape[1]), number, dtype=path.dtype))
+        else:
+            columns.append(losses_at(world, path[epochs + later], part, target))
+    return torch.stack(columns, -1).numpy()
 
 
 def simulate(settings, epochs):
-    """Return train loss and test loss of each epoch, a NumPy array of shape (epochs, 2)."""
-    states = train(settings, as_states(settings, [settings.start]), epochs)[:, 0]
-    tested = states[1:] if settings.test_after_step else states[:-1]
-    losses = losses_at(settings, states[:-1]), losses_at(settings, tested, "test")
-    return torch.stack(losses, dim=-1).numpy()
+    """Return what each epoch prints from `settings.start`, an array of shape (epochs, columns).
 
-
-@lru_cache(maxsize=64)
-def confirm(settings, epochs):
-    """Return what simulate returns, trained by torch's own loss, backward and optimizer.
-
-    It is kept for the next table, because most tables of a class are the same few runs. For plain
-    SGD the step is add_ with alpha, which is torch.optim.SGD's to the bit without loading it. There
-    a state (weight, bias) decides all that follows, so that the last stage ends early when a state
-    comes again.
+    Training that `earlier` puts before it goes on with the same optimizer where the rate is the
+    same, and with a new one where it changes. A "constant" is nan.
     """
-    from torch.nn import functional
+    world, loop = settings.world, settings.loop
+    states = torch.tensor([settings.start], dtype=getattr(torch, settings.dtype))
+    for lr, stages in groupby(
+        (*settings.earlier, (epochs, settings.lr)), key=lambda stage: stage[1]
+    ):
+        path = train(world, loop._replace(lr=lr), states, sum(count for count, _ in stages))
+        states = path[-1]
+    first = 0 if loop.trains == "anew" else len(path) - 1 - epochs
+    return printed_by(world, loop, path[first:], torch.arange(epochs), settings.columns)[:, 0]
 
-    kinds = dict(mae=functional.l1_loss, mse=functional.mse_loss, huber=functional.huber_loss)
-    loss_fn = kinds[settings.loss]
-    X, X_test = (X.unsqueeze(1) for X in inputs(settings.X, settings.split, settings.dtype))
-    y, y_test = (settings.weight * X + settings.bias for X in (X, X_test))
-    target = X_test if settings.test_target == "X_test" else y_test
-    weight, bias = (
-        torch.tensor([value], dtype=X.dtype, requires_grad=True) for value in settings.start
-    )
-    plain = settings.optimizer == "SGD" and not settings.momentum
 
-    def forward(X):
-        return weight * X + (settings.bias if settings.trains == "weight" else bias)
+# --- Where a model can have started
+#
+# torch.manual_seed(42) decides every number that follows it. Which of them become the weight and
+# the bias depends on the draw, on the order of the two lines in the model's class, and on what was
+# drawn before. nn.Linear(1, 1) draws both of its parameters uniformly between -1 and 1.
 
-    last_lr, optimizer = None, None
-    stages = (*settings.earlier, (epochs, settings.lr))
-    for stage, (steps, lr) in enumerate(stages, start=1):
-        rows, seen = [], {}
-        may_end = plain and settings.zero_grad and stage == len(stages)
-        if lr != last_lr and not plain:
-            kind = getattr(torch.optim, settings.optimizer)
-            options = dict(momentum=settings.momentum) if settings.optimizer == "SGD" else {}
-            optimizer = kind([weight, bias], lr=lr, **options)
-        last_lr = lr
-        for _ in range(steps):
-            state = weight.item(), bias.item()
-            if may_end:
-                if state in seen:
-                    cycle = rows[seen[state] :]
-                    rows += [cycle[i % len(cycle)] for i in range(epochs - len(rows))]
-                    break
-                seen[state] = len(rows)
-            loss = loss_fn(forward(X), y)
-            if settings.zero_grad:
-                weight.grad = bias.grad = None
-            loss.backward()
-            with torch.no_grad():
-                if not settings.test_after_step:
-                    test_loss = loss_fn(forward(X_test), target)
-                if settings.trains == "nothing":
-                    pass
-                elif plain:
-                    for parameter in (weight, bias):
-                        if parameter.grad is not None:
-                            parameter.add_(parameter.grad, alpha=-lr)
-                else:
-                    optimizer.step()
-                if settings.test_after_step:
-                    test_loss = loss_fn(forward(X_test), target)
-            rows.append((loss.item(), test_loss.item()))
-    return torch.tensor(rows, dtype=X.dtype).reshape(-1, 2).numpy()
+
+class Start(NamedTuple):
+    """A start, and how a seed gives it: the draws of weight and bias, and what was drawn before."""
+
+    pair: tuple
+    seed: int | None
+    draws: tuple  # of the weight and of the bias, names of DRAWN
+    bias_first: bool = False
+    before: tuple = ()  # the draws of each model that was made before, after the same seed
+    device: str = "cpu"
+
+
+DRAWN = {"randn": "torch.randn", "rand": "torch.rand", "Linear": "nn.Linear"}
+PAIRS = *((name, name) for name in DRAWN), ("randn", "rand"), ("rand", "randn")
+OFTEN_USED = *range(101), 123, 1234, 1337, *range(2020, 2027)
+
+
+def on_cpu(seed):
+    """Return the draws of a CPU's generator, by name: functions that return the next number."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "randn": lambda: torch.randn(1, generator=generator).item(),
+        "rand": lambda: torch.rand(1, generator=generator).item(),
+        "Linear": lambda: torch.empty(1).uniform_(-1, 1, generator=generator).item(),
+    }
+
+
+def on_cuda(seed):
+    """Return the draws of a GPU's generator, Philox 4x32-10, by name.
+
+    Each call takes the first of four words of the next counter as a uniform number u in (0, 1], and
+    torch.randn the second one too (Box and Muller). Source: Salmon et al., "Parallel random
+    numbers: as easy as 1, 2, 3" (2011).
+    """
+    counter = iter(range(1_000_000))
+
+    def uniforms():
+        return [word * 2.0**-32 + 2.0**-33 for word in philox(next(counter), seed)]
+
+    def randn():
+        u, v, *_ = uniforms()
+        return sqrt(-2 * log(u)) * sin(2 * pi * v)
+
+    draws = {"randn": randn, "rand": lambda: uniforms()[0], "Linear": lambda: uniforms()[0] * 2 - 1}
+    return {
+        name: lambda draw=draw: torch.tensor(draw(), dtype=torch.float32).item()
+        for name, draw in draws.items()
+    }
+
+
+def philox(counter, seed):
+    """Return the four words of Philox 4x32-10 for a counter and a key below 2^64."""
+    low, mask = (1 << 32) - 1, (1 << 64) - 1
+    a, b, c, d = counter & low, counter >> 32, 0, 0
+    key_a, key_b = seed & low, (seed & mask) >> 32
+    for _ in range(10):
+        first, second = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = second >> 32 ^ b ^ key_a, second & low, first >> 32 ^ d ^ key_b, first & low
+        key_a, key_b = (key_a + 0x9E3779B9) & low, (key_b + 0xBB67AE85) & low
+    return a, b, c, d
+
+
+@cache
+def starts_of(seed, plain=False):
+    """Return the Starts that a seed gives; of the first model after it alone if `plain`."""
+    found = []
+    for draws, bias_first, device in product(PAIRS, (False, True), ("cpu", "cuda")):
+        if bias_first and draws[0] == "Linear":
+            continue  # nn.Linear draws its weight first
+        others = [("randn", "randn"), ("Linear", "Linear"), draws]
+        befores = (
+            [()] if plain or device == "cuda" else [(), *((o,) for o in dict.fromkeys(others))]
+        )
+        befores += [] if len(befores) == 1 else [(draws,) * 2, (draws,) * 3]
+        for before in befores:
+            draw = (on_cpu if device == "cpu" else on_cuda)(seed)
+            for name in (name for pair in before for name in pair):
+                draw[name]()
+            order = draws[::-1] if bias_first else draws
+            pair = tuple(draw[name]() for name in order)
+            pair = pair[::-1] if bias_first else pair
+            found.append(Start(pair, seed, draws, bias_first, before, device))
+    return tuple(found)
+
+
+@cache
+def known_starts(seeds):
+    """Return the Starts of the given seeds, the plain ones of seeds that are often used, 0 and 1."""
+    found = [start for seed in seeds for start in starts_of(seed)]
+    found += [s for seed in OFTEN_USED if seed not in seeds for s in starts_of(seed, plain=True)]
+    found += [Start(pair, None, ("constant",) * 2) for pair in product((0.0, 1.0), repeat=2)]
+    unique = {}
+    for start in found:
+        unique.setdefault(start.pair, start)
+    return tuple(unique.values())
+
+
+# --- The tutorials' own runs
+
+
+def tutorial_run(name, X=World().X, weight=0.7, bias=0.3, **others):
+    """Return the Settings of a published run, whose start, loss and rate are taken from there."""
+    run = PUBLISHED[name]
+    settings = Settings(X, weight, bias, start=(run.weight, run.bias), loss=run.loss, lr=run.lr)
+    return settings._replace(**others)
+
+
+EXERCISE = (0, 1, 0.01), 0.3, 0.9
+PIPELINE = (1, 6, 1), 2.0, 0.0
+BY_HAND = dict(start=(0.0, 0.0), trains="weight")  # a weight alone, from 0
+# The exercise stands here twice: the author solves it with nn.Parameter.
+TUTORIAL = {
+    "section 3": tutorial_run("section 3"),
+    "section 6": tutorial_run("section 6"),
+    "the exercise (nn.Linear)": tutorial_run("exercise", *EXERCISE),
+    "the exercise (nn.Parameter)": tutorial_run("exercise, author's", *EXERCISE),
+    "the pipeline's first step": tutorial_run("pipeline, custom", *PIPELINE, lr=0.1, **BY_HAND),
+    "the pipeline's second step": tutorial_run("pipeline, custom", *PIPELINE, **BY_HAND),
+    "the pipeline's third step": tutorial_run("pipeline, nn.Linear", *PIPELINE),
+    "the pipeline's fourth step": tutorial_run("pipeline, custom", *PIPELINE),
+}

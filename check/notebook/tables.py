@@ -130,8 +130,8 @@ def tables_of_cells(notebook, name):
         codes.append(joined(cell.get("source", cell.get("input", ""))))
         printed = "".join(map(output_text, cell.get("outputs") or ()))
         found = list(tables_in(printed))
-        hints = hints_of(codes) if found else {}
-        tables += [Table(f"{name}, cell {number}", rows, hints) for _, rows in found]
+        hints, places = hints_of(codes) if found else ({}, {})
+        tables += [Table(f"{name}, cell {number}", rows, hints, places) for _, rows in found]
     return tables
 
 

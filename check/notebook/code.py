@@ -1,0 +1,159 @@
+"""What a notebook's code means, in the terms of Settings: what it says, contradicts or leaves open.
+
+The code is a hint on where to search, and no proof: cells run in another order than they stand in,
+and were changed after they had run. Therefore a table's settings are what prints its rows.
+"""
+
+import re
+from itertools import product
+
+from check.notebook.hints import Said
+from check.notebook.runs import OPTIMIZERS, TRAINED, Settings
+
+MOST_POINTS = 2000  # points in X: more would take long
+LOSS_CLASSES = {"L1Loss": "mae", "MSELoss": "mse", "HuberLoss": "huber", "SmoothL1Loss": "huber"}
+
+
+def range_of(text):
+    """Return X of "arange(0, 1, 0.02)" or "linspace(0, 1, 50)" as Settings have it, or None."""
+    try:
+        name, given = re.fullmatch(r"(\w+)\((.*)\)", text).groups()
+        given = [float(number) for number in given.split(",")]
+        if name == "linspace":
+            start, end, points = given
+            X = name, start, end, int(points)
+        else:
+            start, end, step = {1: [0.0, *given, 1.0], 2: [*given, 1.0], 3: given}[len(given)]
+            X, points = (start, end, step), (end - start) / step
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return X if 2 <= points <= MOST_POINTS else None
+
+
+def number_within(lowest, highest):
+    """Return a function that returns a number between these two as it is, and None for all else."""
+
+    def within(value):
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+        return value if right and lowest <= value <= highest else None
+
+    return within
+
+
+def one_of(values):
+    return lambda value: value if isinstance(value, str | bool) and value in values else None
+
+
+# A field of Settings: the code's names for it, and what one of its values means there, if anything.
+MEANT = {
+    "X": (("X",), range_of),
+    "weight": (("weight", "weights", "w"), number_within(-1e6, 1e6)),
+    "bias": (("bias", "b"), number_within(-1e6, 1e6)),
+    "split": (("split",), number_within(0.05, 0.99)),
+    "loss": (("loss",), lambda name: LOSS_CLASSES.get(name) if isinstance(name, str) else None),
+    "optimizer": (("optimizer",), one_of(OPTIMIZERS)),
+    "lr": (("lr",), number_within(0, 1e6)),
+    "momentum": (("momentum",), number_within(0, 1e6)),
+    "trains": (("trains",), one_of(TRAINED)),
+    "zero_grad": (("zero_grad",), one_of((True, False))),
+}
+WHOLE = {"seed": number_within(0, 2**63 - 1), "epochs": number_within(0, 2**63 - 1)}
+
+
+class Code:
+    """What the code above a table says: `hints` is what it says last, `places` where and what else."""
+
+    def __init__(self, hints, places):
+        self.said = {key: [Said(value)] for key, value in hints.items()} | dict(places)
+
+    def places(self, key):
+        """Return all Said of a key that are what they should be, in the order of the code."""
+        fits = WHOLE.get(key, lambda value: value)
+        found = [said for said in self.said.get(key, ()) if fits(said.value) is not None]
+        return [s for s in found if key not in WHOLE or isinstance(s.value, int)]
+
+    def all(self, key):
+        return [said.value for said in self.places(key)]
+
+    def last(self, key):
+        return (self.all(key) or [None])[-1]
+
+    def values(self, field):
+        """Return pairs of what the code says of a field, in the terms of Settings, and the Said."""
+        keys, meaning = MEANT.get(field, ((), None))
+        found = [(meaning(said.value), said) for key in keys for said in self.places(key)]
+        return [(value, said) for value, said in found if value is not None]
+
+    def settings(self):
+        """Return the Settings that the code means last, one for each line that it names."""
+        fields = {field: values[-1][0] for field in MEANT if (values := self.values(field))}
+        if self.last("train") == "swapped":
+            fields["split"] = fields.get("split", 0.8) - 1
+        fields["columns"] = tuple(
+            name if name in names else names[0]
+            for name, names in zip((self.last("train"), self.last("test")), COLUMN_NAMES)
+        )
+        lines = [self.line("weight"), self.line("bias")]
+        return [Settings(**fields)._replace(weight=w, bias=b) for w, b in product(*lines)]
+
+    def line(self, field):
+        """Return the last number of each of the code's names for the line's weight or bias."""
+        keys, meaning = MEANT[field]
+        said = [meaning(self.last(key)) for key in keys]
+        default = getattr(Settings(), field)
+        return list(dict.fromkeys(v for v in said if v is not None)) or [default]
+
+    def on(self, field, found):
+        """Return (says, Said): whether the code says this field's value, and the last place.
+
+        `says` is None, and so is the Said, where the code is silent; it is False where the code
+        says other values alone.
+        """
+        settings = found.settings
+        if field == "columns":
+            return self.on_columns(settings.columns)
+        if field == "start":
+            return self.on_start(found.start)
+        values, wanted = self.values(field), getattr(settings, field)
+        if field == "split" and wanted < 0:
+            swapped = self.showing("train", "swapped")
+            return (True, swapped[-1]) if swapped else (None, None)
+        same = [said for value, said in values if value == wanted]
+        if same or values:
+            return bool(same), (same or [said for _, said in values])[-1]
+        return None, None
+
+    def on_columns(self, columns):
+        found = (None, None)
+        for name, key, names in zip(columns, ("train", "test"), COLUMN_NAMES):
+            said = [s for s in self.places(key) if s.value in names]
+            same = [s for s in said if s.value == name]
+            if said and not same:
+                return False, said[-1]
+            if same and name != names[0]:
+                found = True, same[-1]
+        return found
+
+    def on_start(self, start):
+        """Return (says, Said) of a start that a seed draws: by the seed, and the class's draws."""
+        if start is None or start.seed is None:
+            return None, None
+        seeds, classes = self.places("seed"), self.places("parameters")
+        drawn = [["Linear"]] if start.draws[0] == "Linear" else [list(start.draws)]
+        drawn += [drawn[0][::-1]] * start.bias_first
+        for said, wanted in ((seeds, [start.seed]), (classes, drawn)):
+            if said and not any(s.value in wanted for s in said):
+                return False, said[-1]
+        plain = not (start.bias_first or start.before or start.device == "cuda")
+        right = [s for s in seeds if s.value == start.seed] if plain and classes else []
+        return (True, right[-1]) if right else (None, None)
+
+    def showing(self, key, value):
+        """Return the places that show a mistake: those with this value, or with any if it is None."""
+        return [said for said in self.places(key) if value is None or said.value == value]
+
+
+COLUMN_NAMES = (
+    ("train", "train after", "X_train"),
+    ("test", "test before", "X_test", "X_test before", "itself", "train", "train after"),
+)
