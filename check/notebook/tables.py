@@ -27,7 +27,7 @@ NUMBER = re.compile(
 WORD = re.compile(r"[^\W\d_]+")
 # Of a progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]", the step counts, and what was
 # given to it; or nothing, if more is printed behind it.
-BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
+BAR = re.compile(r"\d+%(?:\|[^|]*\|)?\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
 # What stands around a number, and a tensor of several numbers, which are parameters or data
 AROUND = re.compile(
     r"(?:tensor|array)\(\[[^()]*\)|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()"
@@ -47,7 +47,7 @@ TRAIN = re.compile(r"train|val|entr[ea]|treino|addestr|обуч|训练|訓練|�
 OTHER = re.compile(  # no loss, and no epoch
     r"acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
     r"|slope|intercept|grad|\blr\b|learning|\brate|moment|time|elapsed|zeit|tiempo|temps|время|时间"
-    r"|시간|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|size|shape|version|\bmem",
+    r"|시간|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|\beps\b|\bp\b|size|shape|version|\bmem",
     re.IGNORECASE,
 )
 PRINT = 'print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")'
@@ -183,12 +183,13 @@ def forms(printed):
     A line becomes (its place, its numbers, the names before them and what stands behind the last).
     """
     alike = defaultdict(list)
+    commas = any(re.search(r"\b0,\d", line) for line in printed)  # decimal ones, for no thousands
     for place, whole in enumerate(printed, start=1):
         for line in re.split("[\r\b]+", whole):  # a progress bar writes over its line
             line = BAR.sub(lambda bar: " " if bar[0][-1] == "]" else f" {bar[1]} ", line)
             line = AROUND.sub("", line)
-            if not re.search(r"\d\.\d", line):
-                line = re.sub(r"(?<=\d),(?=\d)", ".", line)  # a decimal comma
+            if commas and not re.search(r"\d\.\d", line):
+                line = re.sub(r"(?<=\d),(?=\d)", ".", line)
             names, numbers = NUMBER.split(line)[::2], NUMBER.split(line)[1::2]
             names = [named(name) for name in names]
             if numbers:
@@ -216,22 +217,29 @@ def rows_of(lines, printed):
     names = {
         column: name
         for column, name in enumerate(names[: len(numbers)])
-        if name is not None and not OTHER.search(name)
+        if name is not None and not OTHER.search(LOSS.split(name)[0])
     }
-    whole = [column for column in names if numbers[column].isdigit()]
+    whole = [
+        column
+        for column, name in names.items()
+        if numbers[column].isdigit()
+        or EPOCH.search(name)
+        and all(re.fullmatch(r"\d+\.0+", line[1][column]) for line in lines)
+    ]
     losses, called = chosen({column: names[column] for column in names if column not in whole})
     growing = [
         column
         for column in whole
-        if (bare or called or re.search(r"[^\W\d_]\W+$", names[column]))
-        and grows([int(numbers[column]) for _, numbers, _ in lines])
+        if (bare or called or WORD.search(names[column]))
+        and (EPOCH.search(names[column]) or not re.search(r"[A-Za-z]$", names[column]))
+        and grows([float(numbers[column]) for _, numbers, _ in lines])
     ]
     growing.sort(key=lambda column: not EPOCH.search(names[column]))
     if not growing and not (losses and (called or alone)):
         return None
     rows = []
     for place, numbers, _ in lines:
-        epoch = int(numbers[growing[0]]) if growing else None
+        epoch = int(float(numbers[growing[0]])) if growing else None
         row = place, epoch, tuple(numbers[column] for column in losses)
         if (
             growing
@@ -276,15 +284,22 @@ def with_epochs(alike):
     none, and a table with both losses lends its epochs to nobody.
     """
     lenders = [rows for rows in alike if rows.epochs[0] is not None and len(rows.losses[0]) < 2]
-    found = [rows for rows in alike if rows.losses[0]]
-    for place, rows in enumerate(found):
-        for lender in sorted(lenders, key=lambda lender: abs(len(lender.lines) - len(rows.lines))):
-            for shift in (-1, 0) if found[place].epochs[0] is None else ():
-                lines = [bisect(lender.lines, line) + shift for line in rows.lines]
-                inside = lines[0] >= 0 and lines[-1] < len(lender.lines)
-                if inside and all(a < b for a, b in pairwise(lines)):
-                    found[place] = rows._replace(epochs=[lender.epochs[line] for line in lines])
-    return found
+    return [
+        rows if rows.epochs[0] is not None else lent(rows, lenders)
+        for rows in alike
+        if rows.losses[0]
+    ]
+
+
+def lent(rows, lenders):
+    """Return Rows with the epochs of the first of the lenders that has one for each line."""
+    for lender in sorted(lenders, key=lambda lender: abs(len(lender.lines) - len(rows.lines))):
+        for shift in (-1, 0):  # the line above, the line below
+            places = [bisect(lender.lines, line) + shift for line in rows.lines]
+            inside = places[0] >= 0 and places[-1] < len(lender.lines)
+            if inside and all(a < b for a, b in pairwise(places)):
+                return rows._replace(epochs=[lender.epochs[place] for place in places])
+    return rows
 
 
 def in_columns(found):
