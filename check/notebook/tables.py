@@ -45,7 +45,7 @@ LOSS = re.compile(
 TEST = re.compile(r"tes|prueba|prova|prüf|тест|测试|測試|テスト|테스트", re.IGNORECASE)
 TRAIN = re.compile(r"train|val|entr[ea]|treino|addestr|обуч|训练|訓練|학습|훈련", re.IGNORECASE)
 OTHER = re.compile(  # no loss, and no epoch
-    r"acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
+    r"\bindex\b|acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
     r"|slope|intercept|grad|\blr\b|learning|\brate|moment|time|elapsed|zeit|tiempo|temps|время|时间"
     r"|시간|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|\beps\b|\bp\b|size|shape|version|\bmem",
     re.IGNORECASE,
@@ -83,10 +83,10 @@ def read(path):
         tables = [Table(f"{name}, from line {line}", rows, {}) for line, rows in tables_in(text)]
     widths = [len(table.rows[0][1]) for table in tables]
     if min(widths, default=3) > 2:
-        why = "a row has an epoch and a loss"
+        why = "no lines that read alike have an epoch and a loss"
         if tables:
             why = f"its rows have {widths[0]} decimals, and no name says which are losses"
-        raise ValueError(f"no table of losses in it: {why}, as those of {PRINT}")
+        raise ValueError(f"no table of losses in it: {why}; write {PRINT}")
     return [table for table, width in zip(tables, widths) if width <= 2]
 
 
@@ -157,9 +157,9 @@ class Rows(NamedTuple):
     A table of them has `least` rows or more: a single loss is an evaluation.
     """
 
-    lines: list
-    epochs: list
-    losses: list
+    lines: tuple
+    epochs: tuple
+    losses: tuple
     least: int
 
 
@@ -206,58 +206,69 @@ def named(text):
 
 def rows_of(lines, printed):
     """Return the Rows of lines that read alike, or None if these have neither epochs nor losses."""
-    first, numbers, names = lines[0]
-    bare = not any(map(WORD.search, names[:-1]))
-    alone = bare and len(numbers) == 1 and re.fullmatch(r"[\s()]*", "".join(names))
-    above = printed[first - 2] if bare and first > 1 else ""
-    cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
-    index = len(numbers) - len(cells)  # a data frame has an index, which has no name
-    if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
-        names, bare = [None] * index + cells, False
-    names = {
-        column: name
-        for column, name in enumerate(names[: len(numbers)])
-        if name is not None and not OTHER.search(LOSS.split(name)[0])
-    }
+    names, bare = names_of(lines[0], printed)
+    columns = list(zip(*(numbers for _, numbers, _ in lines)))
     whole = [
-        column
-        for column, name in names.items()
-        if numbers[column].isdigit()
+        i
+        for i, name in names.items()
+        if columns[i][0].isdigit()
         or EPOCH.search(name)
-        and all(re.fullmatch(r"\d+\.0+", line[1][column]) for line in lines)
+        and all(float(text).is_integer() for text in columns[i])
     ]
-    losses, called = chosen({column: names[column] for column in names if column not in whole})
-    growing = [
-        column
-        for column in whole
-        if (bare or called or WORD.search(names[column]))
-        and (EPOCH.search(names[column]) or not re.search(r"[A-Za-z]$", names[column]))
-        and grows([float(numbers[column]) for _, numbers, _ in lines])
+    losses, called = chosen({i: name for i, name in names.items() if i not in whole})
+    epochs = [i for i in whole if EPOCH.search(names[i])] + [
+        i
+        for i in whole
+        if (bare or called or WORD.search(names[i])) and not re.search("[A-Za-z]$", names[i])
     ]
-    growing.sort(key=lambda column: not EPOCH.search(names[column]))
-    if not growing and not (losses and (called or alone)):
+    epoch = next((i for i in epochs if grows(columns[i])), None)
+    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0][2]))
+    if epoch is None and not (losses and (called or alone)):
         return None
-    rows = []
-    for place, numbers, _ in lines:
-        epoch = int(float(numbers[growing[0]])) if growing else None
-        row = place, epoch, tuple(numbers[column] for column in losses)
-        if (
-            growing
-            and rows
-            and epoch == rows[-1][1]
-            and (place == rows[-1][0] or row[2] == rows[-1][2])
-        ):
-            rows[-1] = rows[-1][0], *row[1:]
-        else:
-            rows.append(row)
-    if len(rows) > 2 and rows[-1][0] == rows[-2][0] and rows[-1][2] == rows[-2][2]:
-        rows.pop()  # a bar is drawn once more when it has ended
-    return Rows(*map(list, zip(*rows)), least=2 if called and growing else 3)
+    rows = [
+        (
+            place,
+            None if epoch is None else int(float(numbers[epoch])),
+            tuple(numbers[i] for i in losses),
+        )
+        for place, numbers, _ in lines
+    ]
+    return Rows(*zip(*drawn_once(rows)), least=3 if epoch is None or not called else 2)
 
 
-def grows(numbers):
+def drawn_once(rows):
+    """Return rows (line, epoch, losses); one that is printed twice, or redrawn by a bar, counts once."""
+    once = []
+    for place, epoch, losses in rows:
+        if once and epoch is not None and epoch == once[-1][1]:
+            if place == once[-1][0] or losses == once[-1][2]:
+                place = once.pop()[0]
+        once.append((place, epoch, losses))
+    if len(once) > 2 and once[-2][::2] == once[-1][::2]:
+        once.pop()  # a bar that has ended is drawn once more, a step further
+    return once
+
+
+def names_of(line, printed):
+    """Return {column: name} of a line's numbers, but for those that are neither epoch nor loss.
+
+    Below a line of names they have these: a data frame's index has none. Also return whether the
+    line has no words at all.
+    """
+    place, numbers, names = line
+    bare = not any(map(WORD.search, names[:-1]))
+    above = printed[place - 2] if bare and place > 1 else ""
+    cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
+    index = len(numbers) - len(cells)
+    if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
+        names, bare = ["index"] * index + cells, False
+    named_columns = enumerate(names[: len(numbers)])
+    return {c: name for c, name in named_columns if not OTHER.search(LOSS.split(name)[0])}, bare
+
+
+def grows(texts):
     """Tell whether numbers grow from line to line, and more often than they begin anew."""
-    steps = [b - a for a, b in pairwise(numbers)]
+    steps = [float(b) - float(a) for a, b in pairwise(texts)]
     return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
 
@@ -267,14 +278,14 @@ def chosen(names):
     Two numbers are losses whatever they are called. Of more, their names choose: the first, and the
     test loss or the second. Where no name does, all are returned.
     """
-    called = [c for c, name in names.items() if any(p.search(name) for p in (LOSS, TEST, TRAIN))]
-    columns = called if called and len(names) > 2 else list(names)
-    losses = [column for column in columns if LOSS.search(names[column])]
-    if called and len(columns) > 2:
-        columns = losses if len(losses) > 1 else columns
-        tests = [column for column in columns[1:] if TEST.search(names[column])]
-        columns = [columns[0], (tests + columns[1:])[0]]
-    return columns, bool(called)
+    called = [i for i, name in names.items() if any(p.search(name) for p in (LOSS, TEST, TRAIN))]
+    if len(names) <= 2 or not called:
+        return list(names), bool(called)
+    losses = [i for i in called if LOSS.search(names[i])]
+    if len(called) > 2 and len(losses) > 1:
+        called = losses
+    tests = [i for i in called[1:] if TEST.search(names[i])]
+    return called[:1] + (tests or called[1:])[:1], True
 
 
 def with_epochs(alike):
@@ -298,7 +309,7 @@ def lent(rows, lenders):
             places = [bisect(lender.lines, line) + shift for line in rows.lines]
             inside = places[0] >= 0 and places[-1] < len(lender.lines)
             if inside and all(a < b for a, b in pairwise(places)):
-                return rows._replace(epochs=[lender.epochs[place] for place in places])
+                return rows._replace(epochs=tuple(lender.epochs[place] for place in places))
     return rows
 
 
@@ -314,7 +325,7 @@ def in_columns(found):
                 and order == sorted(order)
                 and other.epochs[: len(rows.epochs)] == rows.epochs
             ):
-                losses = [a + b for a, b in zip(other.losses, rows.losses)]
+                losses = tuple(a + b for a, b in zip(other.losses, rows.losses))
                 together[place] = other._replace(losses=losses)
                 break
         else:
