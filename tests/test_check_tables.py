@@ -6,6 +6,7 @@ The numbers are made up, with as many digits as torch prints: reading doesn't as
 import json
 
 import pytest
+from conftest import ROOT
 
 from check.notebook.tables import PRINT, read
 
@@ -43,7 +44,10 @@ STYLES = {
     "parameters before": "Epoch {e}: w=0.33{i}, b=0.12{i}, loss={a}, test={b}\n",
     "parameters behind": "Epoch {e} loss {a} test {b} w tensor([0.33{i}], requires_grad=True)\n",
     "other losses": "Epoch {e} | loss {a} | val loss 0.5{i} | test loss {b}\n",
-    "a loss by two names": "Epoch {e} | train {a} | test {b} | prediction 0.4{i}\n",
+    "what else is measured": "{e}: train r 0.9{i} train loss {a} test r 0.8{i} test loss {b}\n",
+    "a validation": "Epoch {e} | loss {a} | val loss {b} | lambda 0.5{i}\n",
+    "a count that falls": "{left} to go, {e} done, loss {a}, test {b}\n",
+    "no name for a third": "Epoch {e} | train {a} | test {b} | prediction 0.4{i}\n",
     "three lines": "Epoch: {e}\nLoss: {a}\nTest loss: {b}\n",
     "three lines apart": "Epoch: {e}\n-----\n\nLoss: {a}\nsome words\n\nTest loss: {b}\n\n",
     "epoch in the last line": "Loss: {a}\nTest loss: {b}\nEpoch: {e}\n",
@@ -83,7 +87,8 @@ def printed(style, rows=ROWS):
         text += style.format(
             e=epoch, a=a, b=b, i=f"{i:02}", o=f"{epoch}{'st' if i == 1 else 'th'}",
             bar="=" * (i + 1) + "." * (20 - i), header="| epoch | train | test |\n" * (i == 0),
-            bar_drawn=drawn, bar_again=drawn.replace("<", "<1"), word=" *** saved" * (i % 3 == 0),
+            left=200 - epoch, bar_drawn=drawn, bar_again=drawn.replace("<", "<1"),
+            word=" *** saved" * (i % 3 == 0),
         )  # fmt: skip
     return text
 
@@ -132,13 +137,19 @@ def test_a_bar_that_has_ended_is_no_row(rows_in):
 
 
 def test_a_bar_counts_as_it_is_drawn_last(rows_in):
-    text = printed("\r{bar_drawn}, loss={b}]\r{bar_again}, loss={a}]")
-    assert rows_in(text) == [[(epoch, (new,)) for epoch, (new, _) in ROWS]]
+    for end in ("", "\n"):
+        text = printed("\r{bar_drawn}, loss={b}]\r{bar_again}, loss={a}]" + end)
+        assert rows_in(text) == [[(epoch, (a,)) for epoch, (a, _) in ROWS]]
 
 
 def test_a_row_with_a_test_loss_first_keeps_its_order(rows_in):
-    text = printed("Epoch {e}: Test loss: {b} | Train loss: {a}\n")
-    assert rows_in(text) == [[(epoch, (b, a)) for epoch, (a, b) in ROWS]]
+    for style in (
+        "Epoch {e}: Test loss: {b} | Train loss: {a}{other}\n",
+        "Test: {b}\nEpoch {e}: loss {a}\n",
+    ):
+        for other in ("", " | lambda 0.5"):
+            text = printed(style.replace("{other}", other))
+            assert rows_in(text) == [[(epoch, (b, a)) for epoch, (a, b) in ROWS]]
 
 
 def test_epochs_that_begin_anew_begin_a_table(rows_in):
@@ -190,6 +201,7 @@ def test_rows_need_no_epoch_if_a_name_or_nothing_stands_beside_the_loss(rows_in)
     without = [(None, losses) for _, losses in ROWS]
     assert rows_in(printed("Loss: {a} | Test loss: {b}\n")) == [without]
     assert rows_in(printed("Loss: {a}\nsome words\nTest loss: {b}\n")) == [without]
+    assert rows_in(printed("Loss: {a} | Test loss: {b}\n", ROWS[:3])) == [without[:3]]
     trains = [(None, (a,)) for _, (a, _) in ROWS]
     for style in (
         "Loss: {a}\n",
@@ -197,6 +209,17 @@ def test_rows_need_no_epoch_if_a_name_or_nothing_stands_beside_the_loss(rows_in)
         "{a}\n",
     ):
         assert rows_in(printed(style)) == [trains]
+
+
+def test_a_training_that_was_interrupted_lacks_its_last_test_loss(rows_in):
+    assert rows_in(printed(STYLES["three lines"]) + "Epoch: 200\nLoss: 0.1\n") == [ROWS]
+    assert rows_in(printed(STYLES["epoch on both lines"]) + "Epoch 200 Loss: 0.1\n") == [ROWS]
+
+
+def test_words_above_rows_of_numbers_are_no_header(rows_in):
+    assert rows_in("Training starts\n" + printed("{e} {a} {b}\n")) == [ROWS]
+    trains = [(epoch, (a,)) for epoch, (a, _) in ROWS]
+    assert rows_in("Training\n" + printed("{e} {a}\n")) == [trains]
 
 
 def test_an_index_of_a_data_frame_is_no_epoch(rows_in):
@@ -233,6 +256,11 @@ def test_what_is_no_table_gets_the_line_that_would_print_one(rows_in, name):
     with pytest.raises(ValueError, match="no table of losses in it") as error:
         rows_in(NO_TABLES[name])
     assert PRINT in str(error.value)
+
+
+def test_a_page_that_shows_one_row_is_no_table():
+    with pytest.raises(ValueError, match="no table of losses in it"):
+        read(ROOT / "README.md")
 
 
 def test_a_row_of_many_numbers_without_names_is_refused_with_their_count(rows_in):

@@ -171,7 +171,7 @@ def tables_in(text):
     """
     printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     alike = [rows for lines in forms(printed) if (rows := rows_of(lines, printed))]
-    found = in_columns(with_epochs(alike))
+    found = in_columns(with_epochs(in_columns(alike)))
     full = any(rows.epochs[0] is not None and len(rows.losses[0]) > 1 for rows in found)
     kept = [rows for rows in found if not full or rows.epochs[0] is not None]
     return sorted((table for rows in kept for table in pieces(rows)), key=lambda table: table[0])
@@ -201,7 +201,7 @@ def forms(printed):
 
 def named(text):
     """Return what names a number: of the text before it, the last words from a separator on."""
-    return next((part for part in re.split("[|,;]", text)[::-1] if WORD.search(part)), text)
+    return next((part for part in re.split("(?<=[|,;])", text)[::-1] if WORD.search(part)), text)
 
 
 def rows_of(lines, printed):
@@ -237,7 +237,7 @@ def rows_of(lines, printed):
 
 
 def drawn_once(rows):
-    """Return rows (line, epoch, losses); one that is printed twice, or redrawn by a bar, counts once."""
+    """Return rows (line, epoch, losses); one that is printed twice, or drawn again, counts once."""
     once = []
     for place, epoch, losses in rows:
         if once and epoch is not None and epoch == once[-1][1]:
@@ -282,8 +282,7 @@ def chosen(names):
     if len(names) <= 2 or not called:
         return list(names), bool(called)
     losses = [i for i in called if LOSS.search(names[i])]
-    if len(called) > 2 and len(losses) > 1:
-        called = losses
+    called = losses if len(losses) > 1 else called
     tests = [i for i in called[1:] if TEST.search(names[i])]
     return called[:1] + (tests or called[1:])[:1], True
 
