@@ -27,7 +27,7 @@ NUMBER = re.compile(
 WORD = re.compile(r"[^\W\d_]+")
 # Of a progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]", the step counts, and what was
 # given to it; or nothing, if more is printed behind it.
-BAR = re.compile(r"\d+%(?:\|[^|]*\|)?\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
+BAR = re.compile(r"\d{1,3}%(?:\|[^|]*\|)?\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
 # What stands around a number, and a tensor of several numbers, which are parameters or data
 AROUND = re.compile(
     r"(?:tensor|array)\(\[[^()]*\)|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()"
