@@ -27,7 +27,7 @@ NUMBER = re.compile(
 WORD = re.compile(r"[^\W\d_]+")
 # Of a progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]", the step counts, and what was
 # given to it; or nothing, if more is printed behind it.
-BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
+BAR = re.compile(r"\d{1,3}%(?:\|[^|]*\|)?\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
 # What stands around a number, and a tensor of several numbers, which are parameters or data
 AROUND = re.compile(
     r"(?:tensor|array)\(\[[^()]*\)|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()"
@@ -45,9 +45,9 @@ LOSS = re.compile(
 TEST = re.compile(r"tes|prueba|prova|prüf|тест|测试|測試|テスト|테스트", re.IGNORECASE)
 TRAIN = re.compile(r"train|val|entr[ea]|treino|addestr|обуч|训练|訓練|학습|훈련", re.IGNORECASE)
 OTHER = re.compile(  # no loss, and no epoch
-    r"acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
+    r"\bindex\b|acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
     r"|slope|intercept|grad|\blr\b|learning|\brate|moment|time|elapsed|zeit|tiempo|temps|время|时间"
-    r"|시간|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|size|shape|version|\bmem",
+    r"|시간|gewicht|peso|poids|sesgo|biais|вес|权重|偏置|가중치|편향|\beps\b|\bp\b|size|shape|version|\bmem",
     re.IGNORECASE,
 )
 PRINT = 'print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")'
@@ -83,10 +83,10 @@ def read(path):
         tables = [Table(f"{name}, from line {line}", rows, {}) for line, rows in tables_in(text)]
     widths = [len(table.rows[0][1]) for table in tables]
     if min(widths, default=3) > 2:
-        why = "a row has an epoch and a loss"
+        why = "no lines that read alike have an epoch and a loss"
         if tables:
             why = f"its rows have {widths[0]} decimals, and no name says which are losses"
-        raise ValueError(f"no table of losses in it: {why}, as those of {PRINT}")
+        raise ValueError(f"no table of losses in it: {why}; write {PRINT}")
     return [table for table, width in zip(tables, widths) if width <= 2]
 
 
@@ -157,9 +157,9 @@ class Rows(NamedTuple):
     A table of them has `least` rows or more: a single loss is an evaluation.
     """
 
-    lines: list
-    epochs: list
-    losses: list
+    lines: tuple
+    epochs: tuple
+    losses: tuple
     least: int
 
 
@@ -171,7 +171,7 @@ def tables_in(text):
     """
     printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     alike = [rows for lines in forms(printed) if (rows := rows_of(lines, printed))]
-    found = in_columns(with_epochs(alike))
+    found = in_columns(with_epochs(in_columns(alike)))
     full = any(rows.epochs[0] is not None and len(rows.losses[0]) > 1 for rows in found)
     kept = [rows for rows in found if not full or rows.epochs[0] is not None]
     return sorted((table for rows in kept for table in pieces(rows)), key=lambda table: table[0])
@@ -183,12 +183,13 @@ def forms(printed):
     A line becomes (its place, its numbers, the names before them and what stands behind the last).
     """
     alike = defaultdict(list)
+    commas = any(re.search(r"\b0,\d", line) for line in printed)  # decimal ones, for no thousands
     for place, whole in enumerate(printed, start=1):
         for line in re.split("[\r\b]+", whole):  # a progress bar writes over its line
             line = BAR.sub(lambda bar: " " if bar[0][-1] == "]" else f" {bar[1]} ", line)
             line = AROUND.sub("", line)
-            if not re.search(r"\d\.\d", line):
-                line = re.sub(r"(?<=\d),(?=\d)", ".", line)  # a decimal comma
+            if commas and not re.search(r"\d\.\d", line):
+                line = re.sub(r"(?<=\d),(?=\d)", ".", line)
             names, numbers = NUMBER.split(line)[::2], NUMBER.split(line)[1::2]
             names = [named(name) for name in names]
             if numbers:
@@ -200,56 +201,74 @@ def forms(printed):
 
 def named(text):
     """Return what names a number: of the text before it, the last words from a separator on."""
-    return next((part for part in re.split("[|,;]", text)[::-1] if WORD.search(part)), text)
+    return next((part for part in re.split("(?<=[|,;])", text)[::-1] if WORD.search(part)), text)
 
 
 def rows_of(lines, printed):
     """Return the Rows of lines that read alike, or None if these have neither epochs nor losses."""
-    first, numbers, names = lines[0]
-    bare = not any(map(WORD.search, names[:-1]))
-    alone = bare and len(numbers) == 1 and re.fullmatch(r"[\s()]*", "".join(names))
-    above = printed[first - 2] if bare and first > 1 else ""
-    cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
-    index = len(numbers) - len(cells)  # a data frame has an index, which has no name
-    if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
-        names, bare = [None] * index + cells, False
-    names = {
-        column: name
-        for column, name in enumerate(names[: len(numbers)])
-        if name is not None and not OTHER.search(name)
-    }
-    whole = [column for column in names if numbers[column].isdigit()]
-    losses, called = chosen({column: names[column] for column in names if column not in whole})
-    growing = [
-        column
-        for column in whole
-        if (bare or called or re.search(r"[^\W\d_]\W+$", names[column]))
-        and grows([int(numbers[column]) for _, numbers, _ in lines])
+    names, bare = names_of(lines[0], printed)
+    columns = list(zip(*(numbers for _, numbers, _ in lines)))
+    whole = [
+        i
+        for i, name in names.items()
+        if columns[i][0].isdigit()
+        or EPOCH.search(name)
+        and all(float(text).is_integer() for text in columns[i])
     ]
-    growing.sort(key=lambda column: not EPOCH.search(names[column]))
-    if not growing and not (losses and (called or alone)):
+    losses, called = chosen({i: name for i, name in names.items() if i not in whole})
+    epochs = [i for i in whole if EPOCH.search(names[i])] + [
+        i
+        for i in whole
+        if (bare or called or WORD.search(names[i])) and not re.search("[A-Za-z]$", names[i])
+    ]
+    epoch = next((i for i in epochs if grows(columns[i])), None)
+    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0][2]))
+    if epoch is None and not (losses and (called or alone)):
         return None
-    rows = []
-    for place, numbers, _ in lines:
-        epoch = int(numbers[growing[0]]) if growing else None
-        row = place, epoch, tuple(numbers[column] for column in losses)
-        if (
-            growing
-            and rows
-            and epoch == rows[-1][1]
-            and (place == rows[-1][0] or row[2] == rows[-1][2])
-        ):
-            rows[-1] = rows[-1][0], *row[1:]
-        else:
-            rows.append(row)
-    if len(rows) > 2 and rows[-1][0] == rows[-2][0] and rows[-1][2] == rows[-2][2]:
-        rows.pop()  # a bar is drawn once more when it has ended
-    return Rows(*map(list, zip(*rows)), least=2 if called and growing else 3)
+    rows = [
+        (
+            place,
+            None if epoch is None else int(float(numbers[epoch])),
+            tuple(numbers[i] for i in losses),
+        )
+        for place, numbers, _ in lines
+    ]
+    return Rows(*zip(*drawn_once(rows)), least=3 if epoch is None or not called else 2)
 
 
-def grows(numbers):
+def drawn_once(rows):
+    """Return rows (line, epoch, losses); one that is printed twice, or drawn again, counts once."""
+    once = []
+    for place, epoch, losses in rows:
+        if once and epoch is not None and epoch == once[-1][1]:
+            if place == once[-1][0] or losses == once[-1][2]:
+                place = once.pop()[0]
+        once.append((place, epoch, losses))
+    if len(once) > 2 and once[-2][::2] == once[-1][::2]:
+        once.pop()  # a bar that has ended is drawn once more, a step further
+    return once
+
+
+def names_of(line, printed):
+    """Return {column: name} of a line's numbers, but for those that are neither epoch nor loss.
+
+    Below a line of names they have these: a data frame's index has none. Also return whether the
+    line has no words at all.
+    """
+    place, numbers, names = line
+    bare = not any(map(WORD.search, names[:-1]))
+    above = printed[place - 2] if bare and place > 1 else ""
+    cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
+    index = len(numbers) - len(cells)
+    if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
+        names, bare = ["index"] * index + cells, False
+    named_columns = enumerate(names[: len(numbers)])
+    return {c: name for c, name in named_columns if not OTHER.search(LOSS.split(name)[0])}, bare
+
+
+def grows(texts):
     """Tell whether numbers grow from line to line, and more often than they begin anew."""
-    steps = [b - a for a, b in pairwise(numbers)]
+    steps = [float(b) - float(a) for a, b in pairwise(texts)]
     return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
 
@@ -259,14 +278,13 @@ def chosen(names):
     Two numbers are losses whatever they are called. Of more, their names choose: the first, and the
     test loss or the second. Where no name does, all are returned.
     """
-    called = [c for c, name in names.items() if any(p.search(name) for p in (LOSS, TEST, TRAIN))]
-    columns = called if called and len(names) > 2 else list(names)
-    losses = [column for column in columns if LOSS.search(names[column])]
-    if called and len(columns) > 2:
-        columns = losses if len(losses) > 1 else columns
-        tests = [column for column in columns[1:] if TEST.search(names[column])]
-        columns = [columns[0], (tests + columns[1:])[0]]
-    return columns, bool(called)
+    called = [i for i, name in names.items() if any(p.search(name) for p in (LOSS, TEST, TRAIN))]
+    if len(names) <= 2 or not called:
+        return list(names), bool(called)
+    losses = [i for i in called if LOSS.search(names[i])]
+    called = losses if len(losses) > 1 else called
+    tests = [i for i in called[1:] if TEST.search(names[i])]
+    return called[:1] + (tests or called[1:])[:1], True
 
 
 def with_epochs(alike):
@@ -276,15 +294,22 @@ def with_epochs(alike):
     none, and a table with both losses lends its epochs to nobody.
     """
     lenders = [rows for rows in alike if rows.epochs[0] is not None and len(rows.losses[0]) < 2]
-    found = [rows for rows in alike if rows.losses[0]]
-    for place, rows in enumerate(found):
-        for lender in sorted(lenders, key=lambda lender: abs(len(lender.lines) - len(rows.lines))):
-            for shift in (-1, 0) if found[place].epochs[0] is None else ():
-                lines = [bisect(lender.lines, line) + shift for line in rows.lines]
-                inside = lines[0] >= 0 and lines[-1] < len(lender.lines)
-                if inside and all(a < b for a, b in pairwise(lines)):
-                    found[place] = rows._replace(epochs=[lender.epochs[line] for line in lines])
-    return found
+    return [
+        rows if rows.epochs[0] is not None else lent(rows, lenders)
+        for rows in alike
+        if rows.losses[0]
+    ]
+
+
+def lent(rows, lenders):
+    """Return Rows with the epochs of the first of the lenders that has one for each line."""
+    for lender in sorted(lenders, key=lambda lender: abs(len(lender.lines) - len(rows.lines))):
+        for shift in (-1, 0):  # the line above, the line below
+            places = [bisect(lender.lines, line) + shift for line in rows.lines]
+            inside = places[0] >= 0 and places[-1] < len(lender.lines)
+            if inside and all(a < b for a, b in pairwise(places)):
+                return rows._replace(epochs=tuple(lender.epochs[place] for place in places))
+    return rows
 
 
 def in_columns(found):
@@ -299,7 +324,7 @@ def in_columns(found):
                 and order == sorted(order)
                 and other.epochs[: len(rows.epochs)] == rows.epochs
             ):
-                losses = [a + b for a, b in zip(other.losses, rows.losses)]
+                losses = tuple(a + b for a, b in zip(other.losses, rows.losses))
                 together[place] = other._replace(losses=losses)
                 break
         else:
