@@ -98,8 +98,7 @@ class RMSprop:
 
     With centered, a gradient that stays the same, as MAE's does for many epochs, lets s sink to 0,
     so that the steps grow up to lr / eps times the gradient. Rounding can even make s negative and
-    the parameter nan: of the gradients 1/40, 2/40, ..., 1, each held for 20,000 steps, that befell
-    7 in float64, the first at step 3,212, and none in float32, here and in torch alike.
+    the parameter nan, here and in torch alike.
     """
 
     def __init__(
