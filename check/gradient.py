@@ -81,6 +81,10 @@ class Cell(NamedTuple):
             return "-"
         return "RIGHT" if self.found.right else "WRONG"
 
+    @property
+    def refused(self):
+        return isinstance(self.found, REFUSALS)
+
 
 def calling(gradient):
     """Return `gradient` as a function of (y_pred, y), even if it needs no arguments."""
@@ -150,7 +154,7 @@ def check(loss, gradient, y_pred, y):
     if np.shape(returned) != y_pred.shape:
         raise ValueError(
             f"gradient must return one derivative for each prediction, shape {y_pred.shape}, and "
-            f"none for weights, not {np.shape(returned) or returned}"
+            f"none for weights, not {np.shape(returned) or 'one number'}"
         )
     return Verdict(np.asarray(returned, dtype=np.float64), *known)
 
@@ -190,9 +194,9 @@ def try_points(loss, gradient, y_pred, y):
 
 
 def try_ways(loss, gradient, y_pred, y):
-    """Return the Cell of these points in the first way of calling that gives a Verdict.
+    """Return the Cells of these points in one way of calling after the other, to the first Verdict.
 
-    Where none does, it is the first that a domain was refused in, or else the first.
+    The ways are arrays of shape (n, 1), arrays of shape (n,), and lists of floats.
     """
     flat, functions = (y_pred.ravel(), y.ravel()), (loss, calling(gradient))
     lists = [lambda y_pred, y, f=f: f(y_pred.tolist(), y.tolist()) for f in functions]
@@ -200,15 +204,23 @@ def try_ways(loss, gradient, y_pred, y):
     for way in (*functions, y_pred, y), (*functions, *flat), (*lists, *flat):
         cells.append(try_points(*way))
         if cells[-1].word != "-":
-            return cells[-1]
-    return next((cell for cell in cells if isinstance(cell.found, REFUSALS)), cells[0])
+            break
+    return cells
 
 
 def try_kinds(loss, gradient, rows, columns):
-    """Return the Cell of each kind (row, column)."""
+    """Return the Cell of each kind (row, column).
+
+    Without a Verdict it holds the first refusal, in a way that gave a Verdict for another kind, or
+    else the error of the first way: what flat arrays raise proves nothing if they never work.
+    """
     kinds = itertools.product(rows, columns)
-    data = {(row, column): points(N, rows[row], column) for row, column in kinds}
-    return {kind: try_ways(loss, gradient, *data[kind]) for kind in data}
+    tried = {k: try_ways(loss, gradient, *points(N, rows[k[0]], k[1])) for k in kinds}
+    working = {len(cells) for cells in tried.values() if cells[-1].word != "-"}
+    for kind, cells in tried.items():
+        told = [cell for way, cell in enumerate(cells, 1) if way in working and cell.refused]
+        tried[kind] = cells[-1] if cells[-1].word != "-" else (told or cells)[0]
+    return tried
 
 
 def right_if_swapped(loss, gradient, rows, columns):
@@ -223,9 +235,11 @@ def try_far(loss, gradient, rows, cells, file):
     for row, (low, high) in rows.items():
         kind = row, "real"
         if kind in cells and cells[kind].word == "RIGHT" and low < 0 < high:
-            far = try_ways(loss, gradient, *far_points(cells[kind].y_pred.reshape(N, 1)))
+            y_pred = cells[kind].y_pred
+            *_, far = attempts = try_ways(loss, gradient, *far_points(y_pred.reshape(N, 1)))
             if far.word == "-":
-                farther = f". Farther out: {loading.in_one_line(file, far.found)}"
+                same = next(one for one in attempts if one.y_pred.shape == y_pred.shape)
+                farther = f". Farther out: {loading.in_one_line(file, same.found)}"
             elif not np.isfinite(far.found.gradient).all():
                 farther = ". Farther out the gradient isn't finite"
             else:
@@ -296,7 +310,7 @@ def report(loss, gradient, rows, columns, file):
     print_table(cells, rows, columns, file)
     print_other_shape(loss, gradient, cells)
     right, wrong, unknown = ([k for k in cells if cells[k].word == w] for w in WORDS)
-    faults = [cells[k].found for k in unknown if not isinstance(cells[k].found, REFUSALS)]
+    faults = [cells[k].found for k in unknown if not cells[k].refused]
     if right:
         print(reach)
     if right and (wrong or faults):

@@ -96,6 +96,18 @@ def test_a_kind_without_an_answer_says_why_and_only_a_refused_domain_keeps_the_s
         assert ("--predictions 0.05 3 --labels real\n" in text) != refused
 
 
+def test_what_flat_arrays_raise_is_no_refused_domain_if_they_work_for_no_kind(reported):
+    def loss(p, y):
+        m, _ = p.shape  # a ValueError of flat arrays
+        if p.min() < 0:
+            raise NameError("misspelt")
+        return np.log(p).sum() / m
+
+    status, answers, text = reported(loss, lambda p, y: 1 / p / y.size)
+    assert (status, answers) == ("NameError", "---- RRRR RRRR")
+    assert "and 3 more: mine.py: NameError: misspelt\n" in text
+
+
 def huber_of_lists(delta, n_of_tail):
     """Return Huber's loss and gradient of lists of floats. The tail should have n_of_tail = n."""
 
@@ -276,6 +288,7 @@ REFUSED = [
     (lambda p, y: round(MSE[0](p, y), 4), MSE[1], FLOAT64),
     (lambda p, y: MSE[0](np.float32(p), y), MSE[1], FLOAT64),
     (lambda p, y: np.float32(MSE[0](p, y)), MSE[1], FLOAT64),
+    (MSE[0], lambda p, y: (p - y).sum(), r"shape \(12, 1\), and none for .*, not one number"),
     (MSE[0], lambda p, y: (p - y).ravel(), r"shape \(12, 1\), and none for weights, not \(12,\)"),
     (lambda p, y: None, MSE[1], "^loss returns None: end it with `return` and the loss alone$"),
     (lambda p, y: (MSE[0](p, y), MSE[1](p, y)), MSE[1], "^loss returns a tuple of 2: end it with"),
