@@ -57,10 +57,12 @@ def as_checked(returned, epochs):
     columns = []
     for name, values in returned._asdict().items():
         noted = values if isinstance(values, (list, tuple)) else [values]
-        tensors = [each for each in noted if torch.is_tensor(each)]
-        noted_twice = len(set(map(id, tensors))) < len(tensors)  # one, which each step changes
-        if noted_twice or any(each.requires_grad for each in tensors):
-            raise TypeError(f"{name} holds tensors, not numbers: note each with .item()")
+        arrays = [each for each in noted if isinstance(each, (torch.Tensor, np.ndarray))]
+        places = {each.data_ptr() if torch.is_tensor(each) else each.ctypes.data for each in arrays}
+        one_memory = len(places) < len(arrays)  # which each step changes
+        if one_memory or any(getattr(each, "requires_grad", False) for each in arrays):
+            kind = type(arrays[0]).__name__
+            raise TypeError(f"{name} holds {kind}s, not numbers: note each with .item()")
         values = np.asarray(values, np.float64)
         if values.shape != (epochs,):
             wanted = f"({epochs},), one number for each epoch"

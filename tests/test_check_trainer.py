@@ -146,8 +146,12 @@ def test_a_forgotten_item_is_told_by_its_column(told):
     for column, name in enumerate(Trajectory._fields):
         forgotten = f"(number if number is numbers[{column}] else {ITEM})"
         status, lines, err = told({ITEM: forgotten} | keep)
-        words = f"mine.py: TypeError: {name} holds tensors, not numbers: note each with .item()\n"
+        kind = "Parameter" if name in ("weight", "bias") else "Tensor"
+        words = f"mine.py: TypeError: {name} holds {kind}s, not numbers: note each with .item()\n"
         assert (status, lines, err) == (NOT_CHECKED, {}, words)
+    for view, kind in ("data", "Tensor"), ("detach().numpy()", "ndarray"):
+        err = told({ITEM: f"number.{view}.squeeze()"})[2]
+        assert f"TypeError: weight holds {kind}s, not numbers: note each" in err
     assert told({ITEM: "number.detach().clone().squeeze()"})[0] == RIGHT  # tensors, but of numbers
 
 
@@ -160,7 +164,7 @@ CANNOT_BE_CHECKED = [  # what is returned, and the line on stderr
     ),
     ("Trajectory(*[['a'] * epochs] * 5)", "ValueError: could not convert string to float: 'a'"),
     ("Trajectory(*[1.0] * 5)", r"ValueError: loss must have shape .*, not \(\)"),
-    ("Trajectory(*torch.tensor(rows).T.requires_grad_())", "TypeError: loss holds tensors, not .*"),
+    ("Trajectory(*torch.tensor(rows).T.requires_grad_())", "TypeError: loss holds Tensors, not .*"),
     ("int('much\\n text')", "mine.py, line 21: ValueError: invalid literal .*"),
     ("exit(3)", "mine.py, line 21: SystemExit: 3"),
 ]
