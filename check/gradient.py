@@ -15,9 +15,8 @@ it says what arrays of shape (1, n) show otherwise, and how far the residuals re
 loss and gradient stay finite, because many losses change their form far from the label.
 
 A single WRONG makes the exit status 1, so if your loss is meant for one kind alone, choose that by
---predictions and --labels. Else it is 2 if all kinds are -, or if one raises anything but the
-errors by which a loss refuses a domain: ValueError, OverflowError and ZeroDivisionError. Else it is
-0.
+--predictions and --labels. Otherwise it is 2 if all kinds are -, or if one raises anything but the
+errors by which a loss refuses a domain (ValueError, OverflowError, ZeroDivisionError), and else 0.
 """
 
 import inspect
@@ -41,7 +40,7 @@ PREDICTIONS = {"any number": (-3, 3), "positive": (0.05, 3), "probabilities": (0
 LABELS = {"real": "real", "01": "0 or 1", "signs": "-1 or 1", "onehot": "one-hot"}
 WORDS = "RIGHT", "WRONG", "-"
 SWAPPED = "\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second."
-FAR = 1000  # how far labels of any number lie from their predictions in a try of their own
+FAR = 1000  # how far real labels lie in a try of their own, where predictions have both signs
 REFUSALS = ValueError, OverflowError, ZeroDivisionError  # what a loss raises outside its domain
 N = 19  # points of a kind: 19 stands in no loss's formula, so that a ratio of 19 can only be n
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
