@@ -2,20 +2,25 @@
 
     python -m check.gradient mine.py
 
-Your file defines two functions, which get NumPy arrays of shape (n, 1) in float64: the predictions
-first and the labels second, whatever you call them. `loss(y_pred, y)` returns one number, computed
-in float64, and `gradient(y_pred, y)` its derivative for each prediction, an array of that shape. A
-`gradient()` without parameters may use what `loss` has just stored. For predictions of another
-shape, call `check(loss, gradient, y_pred, y)` at points of your own.
+Your file defines two functions, which get the predictions first and the labels second, whatever you
+call them: NumPy arrays of shape (n, 1) in float64, or where that can't be computed of shape (n,),
+or else lists of floats. `loss(y_pred, y)` returns one number, computed in float64, and
+`gradient(y_pred, y)` its derivative for each prediction, of that shape. A `gradient` whose
+parameters all have defaults is called without any, and may use what `loss` has just stored. For
+predictions of another shape, call `check(loss, gradient, y_pred, y)` at points of your own.
 
 What your loss is made for is not guessed. A table has the answer for each kind of predictions with
-each kind of labels: RIGHT, WRONG, or - where nothing can be compared, because the loss isn't
-finite, doesn't change with the predictions or is too rough, or because an error is raised. A single
-WRONG makes the exit status 1, so if your loss is meant for one kind alone, choose that by
---predictions and --labels. The exit status is 0 if all else is RIGHT, and 2 if all kinds are -.
+each kind of labels: RIGHT, WRONG, or - where nothing can be compared, for the reason below it. Then
+it says what arrays of shape (1, n) show otherwise, and how far the residuals reach: to 1,000 where
+loss and gradient stay finite, because many losses change their form far from the label.
+
+A single WRONG makes the exit status 1, so if your loss is meant for one kind alone, choose that by
+--predictions and --labels. Otherwise it is 2 if all kinds are -, or if one raises anything but the
+errors by which a loss refuses a domain (ValueError, OverflowError, ZeroDivisionError), and else 0.
 """
 
 import inspect
+import itertools
 import math
 import sys
 from numbers import Real
@@ -33,7 +38,11 @@ from manual_grad.derivative import derivative
 
 PREDICTIONS = {"any number": (-3, 3), "positive": (0.05, 3), "probabilities": (0.05, 0.95)}
 LABELS = {"real": "real", "01": "0 or 1", "signs": "-1 or 1", "onehot": "one-hot"}
-N = 19  # points of a kind: no formula has this factor of its own, so that a ratio of 19 is n
+WORDS = "RIGHT", "WRONG", "-"
+SWAPPED = "\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second."
+FAR = 1000  # how far real labels lie in a try of their own, where predictions have both signs
+REFUSALS = ValueError, OverflowError, ZeroDivisionError  # what a loss raises outside its domain
+N = 19  # points of a kind: 19 stands in no loss's formula, so that a ratio of 19 can only be n
 DIGITS = 1e-5  # of a slope: float32 and guards such as log(p + 1e-7) change a gradient by less
 SHARP = 1e-2  # of a slope, or of a typical one: a point is judged if its slope is known that well
 SEEN = 2 / 3  # of the points: if fewer can be judged, the loss is too rough to be checked
@@ -58,19 +67,46 @@ class Verdict(NamedTuple):
         return not self.off.any()
 
 
-def calling(function):
-    """Return `function` as one of (y_pred, y), even if it takes no arguments.
+class Cell(NamedTuple):
+    """The points of a kind, and what was found there: a Verdict, or the error that hinders it."""
+
+    y_pred: np.ndarray
+    y: np.ndarray
+    found: Verdict | Exception
+
+    @property
+    def word(self):
+        if isinstance(self.found, Exception):
+            return "-"
+        return "RIGHT" if self.found.right else "WRONG"
+
+    @property
+    def refused(self):
+        return isinstance(self.found, REFUSALS)
+
+
+def calling(gradient):
+    """Return `gradient` as a function of (y_pred, y), even if it needs no arguments."""
+    parameters = inspect.signature(gradient).parameters.values()
+    needs = any(one.default is one.empty and one.kind != one.VAR_KEYWORD for one in parameters)
+    return gradient if needs else lambda y_pred, y: gradient()
+
+
+def call(name, function, y_pred, y, length):
+    """Return function(y_pred, y); raise TypeError for None, and for a tuple of another length.
 
     It gets copies, so that a loss that is computed in place, in y_pred, does no harm.
     """
-    if not inspect.signature(function).parameters:
-        return lambda y_pred, y: function()
-    return lambda y_pred, y: function(y_pred.copy(), y.copy())
+    value = function(y_pred.copy(), y.copy())
+    if value is None or isinstance(value, tuple) and len(value) != length:
+        what = "None" if value is None else f"a tuple of {len(value)}"
+        raise TypeError(f"{name} returns {what}: end it with `return` and the {name} alone")
+    return value
 
 
 def loss_value(loss, y_pred, y):
     """Return loss(y_pred, y) as a float, or raise ValueError unless it is one finite number."""
-    value = loss(y_pred, y)
+    value = call("loss", loss, y_pred, y, 1)
     value = value if hasattr(value, "item") else np.asarray(value)  # a tensor has its own item()
     got = value.item() if math.prod(value.shape) == 1 else f"shape {tuple(value.shape)}"
     if not isinstance(got, Real) or not np.isfinite(got):
@@ -106,18 +142,18 @@ def check(loss, gradient, y_pred, y):
 
     y_pred and y may have any shape that the two functions take, and what they raise is passed on.
     Raises ValueError if the gradient has another shape than y_pred, and for a loss that isn't one
-    finite number, doesn't change with y_pred, or is too rough for differences.
+    finite number, doesn't change with y_pred, or is too rough for differences; and TypeError if one
+    of them returns None, or a tuple of more than is asked for.
     """
     y_pred, y = np.array(y_pred, dtype=np.float64), np.array(y)
-    loss, gradient = calling(loss), calling(gradient)
     with np.errstate(all="ignore"):
         known = measure(loss, y_pred, y)
-        loss(y_pred, y)  # gradient may use what loss has stored
-        returned = gradient(y_pred, y)
+        loss_value(loss, y_pred, y)  # gradient may use what loss has stored
+        returned = call("gradient", calling(gradient), y_pred, y, len(y_pred))
     if np.shape(returned) != y_pred.shape:
         raise ValueError(
             f"gradient must return one derivative for each prediction, shape {y_pred.shape}, and "
-            f"none for weights, not {np.shape(returned) or returned}"
+            f"none for weights, not {np.shape(returned) or 'one number'}"
         )
     return Verdict(np.asarray(returned, dtype=np.float64), *known)
 
@@ -143,69 +179,153 @@ def points(n, limits, labels):
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
 
+def far_points(y_pred):
+    """Return the predictions, and labels of which none is near, and the farthest FAR away."""
+    return y_pred, y_pred + np.resize([-FAR, FAR], (N, 1)) * np.geomspace(0.003, 1, N)[:, None]
+
+
+def try_points(loss, gradient, y_pred, y):
+    """Return the Cell of these points, as they are."""
+    try:
+        return Cell(y_pred, y, check(loss, gradient, y_pred, y))
+    except Exception as error:
+        return Cell(y_pred, y, error)
+
+
+def try_ways(loss, gradient, y_pred, y):
+    """Return the Cells of these points in one way of calling after the other, to the first Verdict.
+
+    The ways are arrays of shape (n, 1), arrays of shape (n,), and lists of floats.
+    """
+    flat, functions = (y_pred.ravel(), y.ravel()), (loss, calling(gradient))
+    lists = [lambda y_pred, y, f=f: f(y_pred.tolist(), y.tolist()) for f in functions]
+    cells = []
+    for way in (*functions, y_pred, y), (*functions, *flat), (*lists, *flat):
+        cells.append(try_points(*way))
+        if cells[-1].word != "-":
+            break
+    return cells
+
+
 def try_kinds(loss, gradient, rows, columns):
-    """Return the Verdict at the points of each kind (row, column), or the error that hinders it."""
-    found = {}
-    for row, limits in rows.items():
-        for column in columns:
-            try:
-                found[row, column] = check(loss, gradient, *points(N, limits, column))
-            except Exception as error:
-                found[row, column] = error
-    return found
+    """Return the Cell of each kind (row, column).
+
+    Without a Verdict it holds the first refusal, in a way that gave a Verdict for another kind, or
+    else the error of the first way: what flat arrays raise proves nothing if they never work.
+    """
+    kinds = itertools.product(rows, columns)
+    tried = {k: try_ways(loss, gradient, *points(N, rows[k[0]], k[1])) for k in kinds}
+    working = {len(cells) for cells in tried.values() if cells[-1].word != "-"}
+    for kind, cells in tried.items():
+        told = [cell for way, cell in enumerate(cells, 1) if way in working and cell.refused]
+        tried[kind] = cells[-1] if cells[-1].word != "-" else (told or cells)[0]
+    return tried
 
 
-def answer(found):
-    """Return the word of the table for what try_kinds has found of one kind."""
-    return "-" if isinstance(found, Exception) else "RIGHT" if found.right else "WRONG"
+def right_if_swapped(loss, gradient, rows, columns):
+    """Return whether all is RIGHT that can be compared when the labels come first."""
+    swapped = [lambda y_pred, y, f=f: f(y, y_pred) for f in (loss, calling(gradient))]
+    return {cell.word for cell in try_kinds(*swapped, rows, columns).values()} - {"-"} == {"RIGHT"}
 
 
-def print_table(found, rows, columns):
-    """Print the answers, a row for each kind of predictions."""
+def try_far(loss, gradient, rows, cells, file):
+    """Return the Cells, WRONG too where that shows far from the labels, and how far that was."""
+    farther = ""
+    for row, (low, high) in rows.items():
+        kind = row, "real"
+        if kind in cells and cells[kind].word == "RIGHT" and low < 0 < high:
+            y_pred = cells[kind].y_pred
+            *_, far = attempts = try_ways(loss, gradient, *far_points(y_pred.reshape(N, 1)))
+            if far.word == "-":
+                same = next(one for one in attempts if one.y_pred.shape == y_pred.shape)
+                farther = f". Farther out: {loading.in_one_line(file, same.found)}"
+            elif not np.isfinite(far.found.gradient).all():
+                farther = ". Farther out the gradient isn't finite"
+            else:
+                cells = cells | {kind: far}
+    reached = [abs(cell.y_pred - cell.y).max() for cell in cells.values() if cell.word == "RIGHT"]
+    return cells, f"Residuals reach {max(reached, default=0):,.4g} where it is RIGHT{farther}"
+
+
+def print_table(cells, rows, columns, file):
+    """Print the answers, a row for each kind of predictions, and why nothing could be compared."""
     print("predictions".ljust(28) + "labels: " + "".join(f"{LABELS[key]:<9}" for key in columns))
     for row, limits in rows.items():
-        answers = [f"{answer(found[row, column]):<9}" for column in columns]
+        answers = [f"{cells[row, column].word:<9}" for column in columns]
         print(f"{row}, {limits[0]:g} to {limits[1]:g}".ljust(36) + "".join(answers))
-    if "-" in map(answer, found.values()):
-        print("-: the loss isn't finite there, doesn't change or is rough, or an error is raised")
+    reasons = {}
+    for kind, cell in cells.items():
+        if cell.word == "-":
+            reasons.setdefault(loading.in_one_line(file, cell.found), []).append(kind)
+    for reason, (kind, *others) in reasons.items():
+        more = f" and {len(others)} more" if others else ""
+        print(f"- {in_words(kind)}{more}: {reason}")
 
 
-def print_farthest(row, limits, column, verdict):
-    """Print the point of a wrong kind where the gradient is farthest off, and what factor fits."""
-    at = int(np.argmax(verdict.off))  # nan counts as largest
-    numbers = [values.item(at) for values in (*points(N, limits, column), *verdict[:2])]
+def in_words(kind):
+    """Return a kind as "positive with labels real"."""
+    return f"{kind[0]} with labels {LABELS[kind[1]]}"
+
+
+def print_other_shape(loss, gradient, cells):
+    """Print what arrays of shape (1, n) show otherwise, for the first kind where they do."""
+    for kind, cell in cells.items():
+        other = try_points(loss, gradient, cell.y_pred.reshape(1, N), cell.y.reshape(1, N))
+        if other.word not in ("-", cell.word) and "RIGHT" in (cell.word, other.word):
+            wrong = [loading.name_factor(*c.found, N) for c in (cell, other) if c.word == "WRONG"]
+            shapes = (f"{c.word} in shape {c.y_pred.shape}" for c in (cell, other))
+            print(": ".join(filter(None, [in_words(kind), ", ".join(shapes), *wrong])))
+            return
+
+
+def print_farthest(kind, cell, swapped):
+    """Print the point of a wrong kind where the gradient is farthest off, and what factor fits.
+
+    `swapped` tells whether all is RIGHT with the arguments swapped.
+    """
+    factor = loading.name_factor(*cell.found, N)
+    if swapped and factor == loading.WRONG_SIGN:
+        factor += ", or the arguments are exchanged: nobody can tell"
+    elif swapped:
+        print(SWAPPED)
+    at = int(np.argmax(cell.found.off))  # nan counts as largest
+    numbers = [values.item(at) for values in (cell.y_pred, cell.y, *cell.found[:2])]
     ratio = f"{numbers[2] / numbers[3]:.6g}" if numbers[3] else "-"
-    print(f"\nWRONG for {row} with labels {LABELS[column]}. The farthest of n = {N} points:")
+    print(f"\nWRONG for {in_words(kind)}. The farthest of n = {N} points:")
     print("".join(f"{name:>13}" for name in ("y_pred", "y", "it is", "should be", "ratio")))
     print("".join(f"{value:>13.6g}" for value in numbers) + f"{ratio:>13}")
-    if factor := loading.name_factor(*verdict, N):
+    if factor:
         print(f"At all points of this kind {factor}.")
 
 
-def report(loss, gradient, rows, columns):
+def report(loss, gradient, rows, columns, file):
     """Print the table and what follows from it; return the exit status.
 
-    If no kind can be checked, raises the error of the last row's first, the narrowest predictions.
+    If it can't be checked, raises the error that says why: the first that refuses no domain, or if
+    there is none that of the last row, the narrowest predictions.
     """
-    found = try_kinds(loss, gradient, rows, columns)
-    print_table(found, rows, columns)
-    right, wrong = ([k for k in found if answer(found[k]) == word] for word in ("RIGHT", "WRONG"))
-    if right and not wrong:
-        return loading.RIGHT
+    cells = try_kinds(loss, gradient, rows, columns)
+    cells, reach = try_far(loss, gradient, rows, cells, file)
+    print_table(cells, rows, columns, file)
+    print_other_shape(loss, gradient, cells)
+    right, wrong, unknown = ([k for k in cells if cells[k].word == w] for w in WORDS)
+    faults = [cells[k].found for k in unknown if not cells[k].refused]
     if right:
+        print(reach)
+    if right and (wrong or faults):
         print("\nIf the loss is made for one of the kinds that are RIGHT, choose it:")
         for row, column in right:
             print("    --predictions {:g} {:g} --labels {}".format(*rows[row], column))
-    else:
-        swapped = [lambda y_pred, y, f=f: calling(f)(y, y_pred) for f in (loss, gradient)]
-        answers = set(map(answer, try_kinds(*swapped, rows, columns).values()))
-        if answers - {"-"} == {"RIGHT"}:
-            print("\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.")
-        elif not wrong:
-            raise found[[*rows][-1], columns[0]]
-    for row, column in wrong[:1]:
-        print_farthest(row, rows[row], column, found[row, column])
-    return loading.NOT_RIGHT
+    swapped = not right and right_if_swapped(loss, gradient, rows, columns)
+    if wrong:
+        print_farthest(wrong[0], cells[wrong[0]], swapped)
+    elif swapped:
+        print(SWAPPED)
+    if wrong or swapped:
+        return loading.NOT_RIGHT
+    if faults or not right:
+        raise (faults or [cells[[*rows][-1], columns[0]].found])[0]
+    return loading.RIGHT
 
 
 def main(file, predictions=None, labels=None):
@@ -216,7 +336,7 @@ def main(file, predictions=None, labels=None):
             raise ValueError("--predictions LOW HIGH: LOW must be less than HIGH")
         mine = loading.load(file, "loss", "gradient")
         print(f"\n# {file}: is gradient the derivative of loss?")
-        status = report(mine.loss, mine.gradient, rows, columns)
+        status = report(mine.loss, mine.gradient, rows, columns, file)
     sys.exit(status)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 RIGHT, NOT_RIGHT, NOT_CHECKED = 0, 1, 2  # the exit statuses of all four programs
 
 # What a wrong number is often multiplied by; n is the number of points.
+WRONG_SIGN = "its sign is wrong"
 FACTORS = {
-    "its sign is wrong": lambda n: -1,
+    WRONG_SIGN: lambda n: -1,
     "it is twice as large as it should be": lambda n: 2,
     "it is half as large as it should be": lambda n: 1 / 2,
     "it is n times as large as it should be: the loss is a mean, so divide by n": lambda n: n,

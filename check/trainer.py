@@ -1,4 +1,4 @@
-"""Does your training loop follow torch.optim, on all the published runs?
+"""Does your training loop follow torch.optim, on all the published runs and on two more?
 
     python -m check.trainer mine.py
 
@@ -12,10 +12,16 @@ note five numbers in each epoch, loss and gradients from before its step, weight
 and end with `return Trajectory(*zip(*rows))`, a class that comes from manual_grad.trajectory.
 
 Each number is computed again from your own parameters and gradients. A line for each run says that
-all are right, or which is the first that rounding can't explain, and its ratio to the right one. Of
-a gradient, a ratio of 2 in epoch 1 shows that nothing zeroes it; of a step, a ratio of 0 shows that
-the parameter is noted before the step. The exit status is 0 if all runs are right, 1 if one isn't,
-and 2 if no run can be checked.
+all are right, or which is the first that rounding can't explain, and its ratio to the right one.
+Where nothing zeroes the gradients, these are two of the lines:
+
+    section 3: epoch 1, weight_grad is -0.779999971, should be -0.389999992, ratio 2
+    pipeline, custom: epoch 1, weight_grad is -41.0245438, should be -18.6449186, ratio 2.200307
+
+All published runs have lr = 0.01. In the two others it is 0.03, so that a loop that ignores lr and
+takes 0.01 is seen, by a ratio of the steps of a third. A ratio of 0 there shows that the parameter
+is noted before the step. The exit status is 0 if all runs are right, 1 if one isn't, and 2 if no
+run can be checked.
 """
 
 import sys
@@ -25,12 +31,22 @@ if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import torch
 
 from check.loading import NOT_CHECKED, NOT_RIGHT, RIGHT, in_one_line, load, refusing
 from manual_grad import program, torch_optim
 from manual_grad.published_runs import published_runs
-from manual_grad.rounding import first_fault, in_float64
+from manual_grad.rounding import U, first_fault, in_float64
 from manual_grad.trajectory import Trajectory
+
+DIGITS = 6  # a column whose numbers all end within so many decimals has been rounded
+
+
+def runs():
+    """Return the runs by name: the published ones, and section 3 at a rate of its own."""
+    published = published_runs()
+    own = published["section 3"]._replace(lr=0.03)
+    return published | {f"lr 0.03, {loss}": own._replace(loss=loss) for loss in ("mae", "mse")}
 
 
 def as_checked(returned, epochs):
@@ -38,8 +54,16 @@ def as_checked(returned, epochs):
     if not isinstance(returned, Trajectory):
         kind = type(returned).__name__
         raise TypeError(f"train must return a Trajectory of manual_grad.trajectory, not {kind}")
-    columns = [np.asarray(values, np.float64) for values in returned]
-    for name, values in zip(Trajectory._fields, columns):
+    columns = []
+    for name, values in returned._asdict().items():
+        noted = values if isinstance(values, (list, tuple)) else [values]
+        arrays = [each for each in noted if isinstance(each, (torch.Tensor, np.ndarray))]
+        places = {each.data_ptr() if torch.is_tensor(each) else each.ctypes.data for each in arrays}
+        one_memory = len(places) < len(arrays)  # which each step changes
+        if one_memory or any(getattr(each, "requires_grad", False) for each in arrays):
+            kind = type(arrays[0]).__name__
+            raise TypeError(f"{name} holds {kind}s, not numbers: note each with .item()")
+        values = np.asarray(values, np.float64)
         if values.shape != (epochs,):
             wanted = f"({epochs},), one number for each epoch"
             raise ValueError(f"{name} must have shape {wanted}, not {values.shape}")
@@ -47,6 +71,7 @@ def as_checked(returned, epochs):
         if not finite.all():
             epoch = int(finite.argmin())
             raise ValueError(f"{name} is {values[epoch]} in epoch {epoch}")
+        columns.append(values)
     return Trajectory(*columns)
 
 
@@ -58,7 +83,7 @@ def check(run, train, file):
     except (Exception, SystemExit) as error:
         return NOT_CHECKED, in_one_line(file, error)
     if fault := first_fault(run, ours):
-        return NOT_RIGHT, start_elsewhere(run, ours, fault) or str(fault)
+        return NOT_RIGHT, rounded(run, ours, fault.column) or question(run, fault) + str(fault)
     equal = (np.array(ours) == np.array(run.train(torch_optim.train))).all(axis=0).sum()
     if equal == run.epochs:
         return RIGHT, f"right: all numbers of all {equal} epochs are torch.optim's to the bit"
@@ -66,29 +91,30 @@ def check(run, train, file):
     return RIGHT, f"right: {epochs}, and rounding explains the others"
 
 
-def start_elsewhere(run, ours, fault):
-    """Return in words where a run begins if that isn't the given start, else "".
+def rounded(run, ours, column):
+    """Return in words that a column of losses or gradients is right but for its digits, else ""."""
+    noted, known = getattr(ours, column), in_float64(run, ours)
+    for digits in range(DIGITS + 1 if column in known else 0):
+        ends = np.abs(noted - noted.round(digits)) <= U * np.abs(noted)  # also in float32
+        right, bound = known[column]
+        if np.all(ends & (np.abs(noted - right) <= bound + 10.0**-digits / 2)):
+            return f"{column} is right, but rounded to {digits} decimals: note all of its digits"
+    return ""
 
-    Taking the first step back leads to where it must have begun, if the loss and the gradients of
-    epoch 0 are those of that place. The step has been rounded, for which 4 bounds leave room.
-    """
-    if fault.epoch > 0 or fault.column in ("weight", "bias"):
+
+def question(run, fault):
+    """Return the question that comes first where the first loss is wrong, else ""."""
+    if (fault.epoch, fault.column) != (0, "loss"):
         return ""
-    weight = ours.weight[0] + run.lr * ours.weight_grad[0]
-    bias = ours.bias[0] + run.lr * ours.bias_grad[0]
-    first = Trajectory(*(column[:1] for column in ours))
-    for name, (value, bound) in in_float64(run._replace(weight=weight, bias=bias), first).items():
-        if abs(getattr(first, name) - value) > 4 * bound:
-            return ""
-    given = f"the given {run.weight:.6g}, {run.bias:.6g}"
-    return f"it begins at weight {weight:.6g}, bias {bias:.6g}, not at {given}"
+    start = f"weight {run.weight:.6g} and bias {run.bias:.6g}"
+    return f"does it begin at the given {start}, with the given X and y? "
 
 
 def main(file):
     """Check the reader's trainer in each run, and end with the exit status."""
     with refusing(file):
         train = load(file, "train").train
-    answers = {name: check(run, train, file) for name, run in published_runs().items()}
+    answers = {name: check(run, train, file) for name, run in runs().items()}
     statuses = {status for status, _ in answers.values()}
     if statuses == {NOT_CHECKED}:
         print(answers["section 3"][1], file=sys.stderr)

@@ -2,7 +2,7 @@
 
 `derivative(f, x)` moves one element of x after the other by a small step to either side, and sees
 how much f changes. Nothing is known about f but its values, which is why a gradient that was
-derived by hand can be held against it.
+derived by hand can be compared with it.
 """
 
 import numpy as np

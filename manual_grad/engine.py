@@ -15,8 +15,8 @@ gradients add up.
 
 As in torch, only leaves keep a `grad`, which accumulates until you reset it to None. |x| and
 relu(x) have gradient 0 at 0, and elements that tie for the maximum share its gradient evenly, as in
-torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array, and dtypes promote, but
-for Python's numbers, so that float32 stays float32.
+torch.amax. As in NumPy, shapes broadcast, Tensor(data) shares its array, and dtypes of arrays
+promote; a Python number takes the tensor's dtype, so that float32 stays float32.
 
 Each backward needs a forward pass of its own, because it frees the graph. Change `x.data` after it
 and not between the two: that goes unnoticed, here as in torch, and makes the gradient wrong.
@@ -47,7 +47,7 @@ def _unary(f, derivative):
     """Return the operation y = f(x), whose derivative is given in terms of x and y."""
 
     def operation(self):
-        x = self.data
+        x = self._data
         # Before NumPy 2, a float32 of shape () would become a float64.
         y = np.asarray(f(x), x.dtype if x.dtype.kind == "f" else None)
         return _result(y, (self, lambda g: g * derivative(x, y)))
@@ -108,13 +108,15 @@ class Tensor:
         self._age = next(Tensor._ages)
 
     @property
-    def data(self):
+    def data(self):  # checks what is set; operations read _data, which costs no call
         return self._data
 
     @data.setter
     def data(self, value):
+        if value is self._data:  # as after x.data -= ...
+            return
         new = np.asarray(value)
-        if new is not self._data and (new.shape, new.dtype) != (self.shape, self.dtype):
+        if (new.shape, new.dtype) != (self.shape, self.dtype):
             must, found = (f"shape {array.shape} of {array.dtype}" for array in (self, new))
             raise RuntimeError(f"data must keep its {must}, not {found}")
         self._data = new
@@ -138,7 +140,7 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("this tensor does not require a gradient: none of its inputs does")
-        if gradient is None and self.data.size == 1:
+        if gradient is None and self._data.size == 1:
             gradient = np.array(1.0).reshape(self.shape)
         if np.shape(gradient) != self.shape:
             raise RuntimeError(f"backward needs a gradient of the tensor's shape, {self.shape}")
@@ -153,10 +155,12 @@ class Tensor:
             if tensor._inputs is None:
                 raise RuntimeError("backward a second time: run the forward pass again before it")
             for source, vjp in tensor._inputs:
-                share = _sum_to(vjp(gradient), source.shape)
-                if source not in gradients:
+                share = _sum_to(vjp(gradient), source._data.shape)
+                if source in gradients:
+                    gradients[source] = gradients[source] + share
+                else:
+                    gradients[source] = share
                     heappush(waiting, (-source._age, source))
-                gradients[source] = gradients[source] + share if source in gradients else share
             if tensor._inputs:
                 tensor._inputs = None  # frees the graph
             else:
@@ -167,30 +171,31 @@ class Tensor:
 
     def _operand(self, other):
         """Return the other operand as a Tensor, where a Python number takes our floats' dtype."""
-        if type(other) in (bool, int, float) and self.data.dtype.kind == "f":
-            other = np.asarray(other, self.data.dtype)
-        return other if isinstance(other, Tensor) else Tensor(other)
+        if isinstance(other, Tensor):
+            return other
+        number = type(other) in (bool, int, float) and self.dtype.kind == "f"
+        return Tensor(np.asarray(other, self.dtype) if number else other)
 
     def __add__(self, other):
         a, b = self, self._operand(other)
-        return _result(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
+        return _result(a._data + b._data, (a, lambda g: g), (b, lambda g: g))
 
     def __sub__(self, other):
         a, b = self, self._operand(other)
-        return _result(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
+        return _result(a._data - b._data, (a, lambda g: g), (b, lambda g: -g))
 
     def __mul__(self, other):
         a, b = self, self._operand(other)
-        return _result(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
+        return _result(a._data * b._data, (a, lambda g: g * b._data), (b, lambda g: g * a._data))
 
     def __truediv__(self, other):
         a, b = self, self._operand(other)
-        y = a.data / b.data
-        return _result(y, (a, lambda g: g / b.data), (b, lambda g: -g * y / b.data))
+        y = a._data / b._data
+        return _result(y, (a, lambda g: g / b._data), (b, lambda g: -g * y / b._data))
 
     def __pow__(self, other):
         a, b = self, self._operand(other)
-        x, n, y = a.data, b.data, a.data**b.data
+        x, n, y = a._data, b._data, a._data**b._data
 
         def vjp_n(g):  # 0^n is 0 for every n > 0: slope 0, at n = 0 as well
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -201,11 +206,11 @@ class Tensor:
 
     def __matmul__(self, other):
         a, b = self, self._operand(other)
-        if b.data.ndim == 1:  # a vector on the right is a column
+        if b._data.ndim == 1:  # a vector on the right is a column
             return (a @ b.reshape(-1, 1)).reshape(a.shape[:-1])
-        if a.data.ndim == 1:  # a vector on the left is a row
+        if a._data.ndim == 1:  # a vector on the left is a row
             return (a.reshape(1, -1) @ b).reshape(b.shape[:-2] + b.shape[-1:])
-        y, a_T, b_T = a.data @ b.data, a.data.swapaxes(-1, -2), b.data.swapaxes(-1, -2)
+        y, a_T, b_T = a._data @ b._data, a._data.swapaxes(-1, -2), b._data.swapaxes(-1, -2)
         return _result(y, (a, lambda g: g @ b_T), (b, lambda g: a_T @ g))
 
     __radd__, __rsub__, __rmul__, __rtruediv__, __rpow__, __rmatmul__ = map(
@@ -227,22 +232,22 @@ class Tensor:
     __abs__ = abs
 
     def sum(self, axis=None, keepdims=False):
-        y = self.data.sum(axis=axis, keepdims=True)
+        y = self._data.sum(axis=axis, keepdims=True)
         value = y if keepdims else y.squeeze(axis)
         return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape))))
 
     def mean(self, axis=None, keepdims=False):
-        y = self.data.sum(axis=axis, keepdims=True)
-        n = y.dtype.type(self.data.size // max(1, y.size))
+        y = self._data.sum(axis=axis, keepdims=True)
+        n = y.dtype.type(self._data.size // max(1, y.size))
         value = (y if keepdims else y.squeeze(axis)) / n
         return _result(value, (self, lambda g: np.full(self.shape, g.reshape(y.shape) / n)))
 
     def max(self, axis=None, keepdims=False):
-        y = self.data.max(axis=axis, keepdims=True)
+        y = self._data.max(axis=axis, keepdims=True)
         value = y if keepdims else y.squeeze(axis)
 
         def vjp(g):
-            largest = (self.data == y).astype(g.dtype)
+            largest = (self._data == y).astype(g.dtype)
             return g.reshape(y.shape) * largest / largest.sum(axis=axis, keepdims=True)
 
         return _result(value, (self, vjp))
@@ -253,18 +258,18 @@ class Tensor:
             np.add.at(gradient, index, g)  # not +=: an element that was taken twice gets both
             return gradient
 
-        return _result(self.data[index], (self, vjp))
+        return _result(self._data[index], (self, vjp))
 
     def reshape(self, *shape):
-        return _result(self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
+        return _result(self._data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
 
-    T = property(lambda self: _result(self.data.T, (self, lambda g: g.T)))
-    shape = property(lambda self: self.data.shape)
-    dtype = property(lambda self: self.data.dtype)
+    T = property(lambda self: _result(self._data.T, (self, lambda g: g.T)))
+    shape = property(lambda self: self._data.shape)
+    dtype = property(lambda self: self._data.dtype)
 
     def item(self):
         """Return the only element as a Python number."""
-        return self.data.item()
+        return self._data.item()
 
     def __float__(self):
         if self.requires_grad:
@@ -272,13 +277,13 @@ class Tensor:
         return float(self.item())
 
     def __len__(self):
-        return len(self.data)
+        return len(self._data)
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self):
-        return f"Tensor({self.data!r}, requires_grad={self.requires_grad})"
+        return f"Tensor({self._data!r}, requires_grad={self.requires_grad})"
 
     def __format__(self, spec):
         return format(self.item(), spec) if spec else repr(self)

@@ -38,7 +38,8 @@ class SGD:
         theta <- theta - lr * d
 
     b, the momentum buffer, sums up the gradients: each step shrinks the old sum by the factor
-    `momentum` and adds the new gradient.
+    `momentum` and adds the new gradient. Classical momentum sums up lr * g, and has other numbers
+    as soon as lr changes, because its old gradients keep the lr that they came with.
 
     Nesterov's method, as textbooks write it, takes the gradient at a look-ahead point, where the
     old sum alone would lead from the parameter phi:
@@ -92,12 +93,12 @@ class RMSprop:
         theta <- theta - lr * b
 
     v isn't corrected as Adam's is, so that with a small eps the first step moves each element by
-    lr / sqrt(1 - alpha), which is 10 lr by default.
+    lr / sqrt(1 - alpha), which is 10 lr by default. TensorFlow divides by sqrt(s + eps), and has
+    other numbers, because an eps of 1e-8 inside the root keeps the divisor at 1e-4 or more.
 
     With centered, a gradient that stays the same, as MAE's does for many epochs, lets s sink to 0,
     so that the steps grow up to lr / eps times the gradient. Rounding can even make s negative and
-    the parameter nan: of the gradients 1/40, 2/40, ..., 1, each held for 20,000 steps, that befell
-    7 in float64, the first at step 3,212, and none in float32, here and in torch alike.
+    the parameter nan, here and in torch alike.
     """
 
     def __init__(
@@ -137,6 +138,8 @@ class Adam:
 
     sqrt(v') is the root mean square of the element's recent gradients, by which the step is
     divided. m and v are too small at first, because they start at 0; m' and v' correct that.
+    TensorFlow corrects lr, by sqrt(1 - beta2^t) / (1 - beta1^t), and not m and v. That scales its
+    eps too: in the first steps it counts as much as eps / sqrt(1 - beta2^t) would here.
     """
 
     decoupled = False  # True where weight decay stays out of m and v
@@ -202,8 +205,9 @@ def check_grads(grads, params):
     each = f"{len(grads)} grads for {len(params)} params: each needs one"
     require(len(grads) == len(params), each, ValueError)
     for i, (grad, param) in enumerate(zip(grads, params)):
-        must, found = ((array.shape, array.dtype.name) for array in (param, grad))
-        require(must == found, f"grads[{i}] is {found}, but params[{i}] {must}", ValueError)
+        if grad.shape != param.shape or grad.dtype.type != param.dtype.type:
+            must, found = ((array.shape, array.dtype.name) for array in (param, grad))
+            raise ValueError(f"grads[{i}] is {found}, but params[{i}] {must}")
     return grads
 
 

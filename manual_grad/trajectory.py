@@ -72,7 +72,7 @@ def check_arguments(X, y, weight, bias, loss, lr, epochs):
     require(len(X) == len(y), each_labelled, ValueError)
     largest = float(np.finfo(X.dtype).max)
     for name, values in arrays.items():
-        # The smallest and the largest are nan where any value is. They take no memory of size n.
+        # Both are nan where any value is, and need no array of size n, which isfinite would fill.
         finite = -largest <= float(values.min()) <= float(values.max()) <= largest
         require(finite, f"{name} must be finite in {X.dtype}, but holds nan or inf", ValueError)
 
@@ -104,11 +104,10 @@ def require_floats(name, values):
 
     Masked arrays and matrices are refused, because they compute by rules of their own.
     """
-    found, plain = type(values).__name__, type(values) in (np.ndarray, np.memmap, *FLOATS)
-    if plain:
-        found = f"{found} of {values.dtype}"
-    floats = plain and values.dtype.type in FLOATS
-    require(floats, f"{name} must be a plain array of float32 or float64, not {found}")
+    plain = type(values) in (np.ndarray, np.memmap, *FLOATS)
+    if not plain or values.dtype.type not in FLOATS:
+        found = type(values).__name__ + (f" of {values.dtype}" if plain else "")
+        raise TypeError(f"{name} must be a plain array of float32 or float64, not {found}")
 
 
 def as_array(values):

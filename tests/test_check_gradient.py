@@ -1,6 +1,7 @@
 """check.gradient: a right gradient is never called WRONG, and a wrong one never RIGHT."""
 
 import itertools
+import math
 import sys
 
 import numpy as np
@@ -22,10 +23,16 @@ MSE = LOSSES["mse"]
 
 @pytest.fixture
 def reported(capsys):
-    """Return a function that gives the exit status, the table's first letters, and the text."""
+    """Return a function that gives the exit status, the table's first letters, and the text.
+
+    In the place of status 2 stands the name of the error.
+    """
 
     def report(loss, gradient):
-        status = check_gradient.report(loss, gradient, PREDICTIONS, [*LABELS])
+        try:
+            status = check_gradient.report(loss, gradient, PREDICTIONS, [*LABELS], "mine.py")
+        except Exception as error:
+            status = type(error).__name__
         text = capsys.readouterr().out
         rows = [line.split()[-4:] for line in text.splitlines()[1:4]]
         return status, " ".join("".join(word[0] for word in row) for row in rows), text
@@ -50,7 +57,6 @@ log1p(exp(-y * p))              | -y / (1 + exp(p))                          | W
 exp(-y * p)                     | -y * exp(-p)                               | WRWR WRWR WRWR
 (1 - y * p).clip(0, 1)          | where(y * p < 1, -y, 0)                    | WWW- RRWR RRWR
 y * (log(exp(p).sum()) - p)     | exp(p) / exp(p).sum() - y                  | WWWR WWWR WWWR
--log(p[:, y.astype(int)[:, 0]]) | -1 / p                                     | ---- ---- R---
 -log(p + 1e-7)                  | -1 / p                                     | ---- RRRR RRRR
 abs(p - y)                      | sign(p - y) - (p == y)                     | RRRR RRRR RRRR
 abs(p - y)                      | sign(p - y) + 1.001 * (p == y)             | WWWW WWWR WRRR
@@ -74,6 +80,117 @@ def test_each_kind_of_points_gets_its_answer(reported):
         assert ("kinds that are RIGHT" in text) == ("W" in answers and "R" in answers), line
 
 
+def test_a_kind_without_an_answer_says_why_and_only_a_refused_domain_keeps_the_status_0(reported):
+    def loss(p, y):
+        if p.min() < 0:
+            raise kind("p < 0")
+        return np.log(p).mean()
+
+    for kind in ValueError, OverflowError, ZeroDivisionError, RuntimeError, TypeError, IndexError:
+        status, answers, text = reported(loss, lambda p, y: 1 / p / y.size)
+        assert answers == "---- RRRR RRRR"
+        why = f"mine.py: {kind.__name__}: p < 0"
+        assert f"\n- any number with labels real and 3 more: {why}\n" in text
+        refused = kind in (ValueError, OverflowError, ZeroDivisionError)
+        assert status == (0 if refused else kind.__name__)
+        assert ("--predictions 0.05 3 --labels real\n" in text) != refused
+
+
+def test_what_flat_arrays_raise_is_no_refused_domain_if_they_work_for_no_kind(reported):
+    def loss(p, y):
+        m, _ = p.shape  # a ValueError of flat arrays
+        if p.min() < 0:
+            raise NameError("misspelt")
+        return np.log(p).sum() / m
+
+    status, answers, text = reported(loss, lambda p, y: 1 / p / y.size)
+    assert (status, answers) == ("NameError", "---- RRRR RRRR")
+    assert "and 3 more: mine.py: NameError: misspelt\n" in text
+
+
+def huber_of_lists(delta, n_of_tail):
+    """Return Huber's loss and gradient of lists of floats. The tail should have n_of_tail = n."""
+
+    def loss(p, y):
+        sizes = [math.fabs(a - b) for a, b in zip(p, y)]
+        return sum(r * r / 2 if r <= delta else delta * (r - delta / 2) for r in sizes) / len(p)
+
+    def gradient(p, y):
+        residuals, tail = [a - b for a, b in zip(p, y)], delta / n_of_tail
+        return [r / 19 if abs(r) <= delta else math.copysign(tail, r) for r in residuals]
+
+    return loss, gradient
+
+
+def test_what_cant_be_computed_in_columns_is_tried_flat_and_in_lists(reported):
+    assert reported(*huber_of_lists(1.0, 19))[:2] == (0, "RRRR RRRR RRRR")
+    assert reported(*huber_of_lists(1.0, 1))[:2] == (1, "WWWW WWWW RRWR")
+    last_axis = lambda p, y: ((p - y) ** 2).mean(axis=-1)  # noqa: E731
+    assert reported(last_axis, lambda p, y: 2 * (p - y) / p.shape[-1])[:2] == (0, "RRRR RRRR RRRR")
+    only_lists = [lambda p, y, f=f: f(p + [], y) for f in huber_of_lists(1.0, 19)]
+    assert reported(*only_lists)[:2] == (0, "RRRR RRRR RRRR")
+    domain = lambda p, y: sum(map(math.log, p)) / len(p)  # noqa: E731
+    status, answers, text = reported(domain, lambda p, y: [1 / a / len(p) for a in p])
+    assert (status, answers) == (0, "---- RRRR RRRR")
+    assert "\n- any number with labels real and 3 more: mine.py: ValueError: " in text
+
+
+def test_a_row_is_tried_too_and_told_where_it_differs_with_its_factor(reported):
+    loss = lambda p, y: ((p - y) ** 2).mean()  # noqa: E731
+    columns, rows = (lambda p, y, axis=i: 2 * (p - y) / p.shape[axis] for i in (0, 1))
+    n_times = "it is n times as large as it should be: the loss is a mean, so divide by n\n"
+    kind = "\nany number with labels real: "
+    for gradient, status, words in (columns, 0, ("RIGHT", "WRONG")), (rows, 1, ("WRONG", "RIGHT")):
+        told = reported(loss, gradient)
+        assert told[0] == status
+        shapes = "{} in shape (19, 1), {} in shape (1, 19): ".format(*words)
+        assert kind + shapes + n_times in told[2]
+    softmax = lambda p: np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)  # noqa: E731
+    told = reported(lambda p, y: -(y * np.log(softmax(p))).sum(), lambda p, y: softmax(p) - y)
+    assert told[:2] == ("ValueError", "---- ---- ----")
+    assert "labels one-hot: - in shape (19, 1), RIGHT in shape (1, 19)\n" in told[2]
+    assert " in shape " not in reported(*MSE)[2]
+
+
+def test_residuals_reach_1000_where_loss_and_gradient_are_finite_and_it_says_so(reported):
+    for bend, answers in (1000 * INSIDE, "WRRR"), (1000 * OUTSIDE, "RRRR"), (10, "WRRR"):
+        loss = f"abs(p - y) + maximum(abs(p - y) - {bend}, 0)"
+        told = reported(*over_n(loss, "sign(p - y)"))
+        assert told[1] == f"{answers} RRRR RRRR"
+        assert ("\nResiduals reach 1,000 where it is RIGHT\n" in told[2]) == (answers == "RRRR")
+    assert told[2].split()[-2:] == ["0.105263", "0.5"]  # the slope there is 2 / n
+    near = abs(np.subtract(*points(19, (-3, 3), "real"))).max()
+    reach = f"\nResiduals reach {near:.4g} where it is RIGHT. Farther out"
+    status, _, text = reported(*over_n("exp(p - y)", "exp(p - y)"))
+    assert status == 0
+    assert f"{reach}: mine.py: ValueError: loss must return one finite number, not inf\n" in text
+    status, _, text = reported(*over_n("logaddexp(0, p - y)", "exp(p - y) / (1 + exp(p - y))"))
+    assert status == 0
+    assert f"{reach} the gradient isn't finite\n" in text
+
+
+def test_a_gradient_is_called_with_what_it_needs():
+    y_pred, y = points(12, (-3, 3), "real")
+    mse_gradient = MSE[1]
+    for gradient in (
+        lambda: mse_gradient(y_pred, y),
+        lambda dout=1: dout * mse_gradient(y_pred, y),
+        lambda dout=1, **more: mse_gradient(y_pred, y),
+        lambda *both: mse_gradient(*both),
+        lambda p, y, factor=1: factor * mse_gradient(p, y),
+    ):
+        assert check(MSE[0], gradient, y_pred, y).right
+
+
+def test_a_wrong_sign_may_be_exchanged_arguments_where_the_loss_is_symmetric(reported):
+    status, _, text = reported(MSE[0], lambda p, y: MSE[1](y, p))
+    assert (status, "with the arguments swapped" in text) == (1, False)
+    told = "its sign is wrong, or the arguments are exchanged: nobody can tell.\n"
+    assert text.endswith(f"At all points of this kind {told}")
+    loss, gradient = over_n("exp(p - 2 * y)", "-exp(p - 2 * y)")
+    assert reported(loss, gradient)[2].endswith("\nAt all points of this kind its sign is wrong.\n")
+
+
 def test_arguments_are_told_by_their_order_alone_and_swapped_ones_are_noticed(reported):
     loss, gradient = over_n("exp(p - 2 * y)", "exp(p - 2 * y)")
     told = "\nIt is RIGHT with the arguments swapped. Take y_pred first, and y second.\n"
@@ -87,7 +204,8 @@ def test_arguments_are_told_by_their_order_alone_and_swapped_ones_are_noticed(re
 
 def test_the_options_for_what_is_right_the_farthest_point_and_the_factor_are_shown(reported):
     def told(gradient, loss="(p - y) ** 2"):
-        return reported(*over_n(loss, gradient))[2].splitlines()[5:]
+        _, told = reported(*over_n(loss, gradient))[2].split("\n\n", 1)
+        return told.splitlines()
 
     y_pred, y = (array[18, 0] for array in points(19, (-3, 3), "real"))  # the farthest apart
     numbers = [y_pred, y, 24 * (y_pred - y) / 19, 2 * (y_pred - y) / 19, 12]
@@ -96,7 +214,7 @@ def test_the_options_for_what_is_right_the_farthest_point_and_the_factor_are_sho
         "       y_pred            y        it is    should be        ratio",
         "".join(f"{number:>13.6g}" for number in numbers),
     ]
-    assert told("-2 * (p - y)")[-1] == "At all points of this kind its sign is wrong."
+    assert told("-2 * (p - y)")[-1].startswith("At all points of this kind its sign is wrong")
     assert "it is 1/n of what it should be" in told("2 * (p - y) / y.size")[-1]
     assert " nan " in told("2 * (p - y) * (p != y) / (p != y)")[-1]
     mixed = told("2 * (p.clip(0, 1) - y)", "(p.clip(0, 1) - y) ** 2")
@@ -133,6 +251,19 @@ def test_each_tolerance_has_an_answer_just_inside_and_one_just_outside():
         checked(1e-2 * OUTSIDE, rough=4)
 
 
+def test_a_loss_is_taken_for_one_in_float64_if_it_shows_a_change_of_2_to_the_minus_36():
+    """A prediction p is nudged by 2^-36 p cos(p). This loss is p, to multiples of 2^-37."""
+    p = np.linspace(0.5, 0.7, 201)
+    for share in INSIDE, OUTSIDE:
+        start = np.interp(0.5 / share, p * np.cos(p), p).reshape(1)
+        loss = lambda p, y, start=start: np.floor((p - start) * 2.0**37) / 2.0**37  # noqa: E731
+        if share == INSIDE:
+            assert measure(loss, start, start)[0] == 1
+        else:
+            with pytest.raises(ValueError, match="doesn't change when predictions change by 1e-11"):
+                measure(loss, start, start)
+
+
 def test_points_may_have_any_shape_and_labels_may_be_class_numbers():
     """Cross entropy of three classes, by logits of shape (n, 3) and class numbers of shape (n,)."""
     z, y = np.random.default_rng(0).uniform(-3, 3, (8, 3)), np.arange(8) % 3
@@ -157,14 +288,22 @@ REFUSED = [
     (lambda p, y: round(MSE[0](p, y), 4), MSE[1], FLOAT64),
     (lambda p, y: MSE[0](np.float32(p), y), MSE[1], FLOAT64),
     (lambda p, y: np.float32(MSE[0](p, y)), MSE[1], FLOAT64),
+    (MSE[0], lambda p, y: (p - y).sum(), r"shape \(12, 1\), and none for .*, not one number"),
     (MSE[0], lambda p, y: (p - y).ravel(), r"shape \(12, 1\), and none for weights, not \(12,\)"),
+    (lambda p, y: None, MSE[1], "^loss returns None: end it with `return` and the loss alone$"),
+    (lambda p, y: (MSE[0](p, y), MSE[1](p, y)), MSE[1], "^loss returns a tuple of 2: end it with"),
+    (MSE[0], lambda p, y: None, "^gradient returns None: end it with `return` and the gradient"),
+    (MSE[0], lambda p, y: (p - y, 2.0), "^gradient returns a tuple of 2: end it with `return` and"),
 ]
 
 
 def test_what_cant_be_checked_is_refused():
     for loss, gradient, message in REFUSED:
-        with pytest.raises(ValueError, match=message):
+        error = TypeError if " returns " in message else ValueError
+        with pytest.raises(error, match=message):
             check(loss, gradient, *points(12, (-3, 3), "real"))
+    in_tuples = [lambda p, y: (MSE[0](p, y),), lambda p, y: tuple(MSE[1](p, y))]
+    assert check(*in_tuples, *points(12, (-3, 3), "real")).right
 
 
 def test_the_points_lie_in_their_range_and_a_step_away_is_exact():
@@ -208,9 +347,13 @@ FILES = [  # the source, the exit status, what is printed, to stderr if the stat
     (CACHED, 0, RIGHT_ROW),
     (ENGINE.format("(Tensor(y_pred) - y).abs().mean()", SIGN), 0, RIGHT_ROW),
     (TORCH.format("y_pred.square().mean()", "2 * y_pred / len(y)"), 0, RIGHT_ROW),
-    (MINE.format("np.log(y_pred).mean()", "1 / y_pred / len(y)"), 0, "\n-: the loss isn't finite"),
-    (MINE.format(ABS, "-" + SIGN), 1, "At all points of this kind its sign is wrong."),
-    (MINE.format("np.log(y / (1 - y_pred)).mean()", "None"), 2, "none for weights, not None"),
+    (MINE.format("np.log(y_pred).mean()", "1 / y_pred / y.size"), 0, "\n- any number with labels"),
+    (MINE.format(ABS, "-" + SIGN), 1, "nobody can tell."),
+    (
+        MINE.format("np.log(y / (1 - y_pred)).mean()", "None"),
+        2,
+        "mine.py: TypeError: gradient retu",
+    ),
     (MINE.format(ABS, "(lambda: 1 / 0)()"), 2, "mine.py, line 8: ZeroDivisionError: division"),
     ("def loss(y_pred, y): return 1", 2, "it must define the function gradient"),
     ("import sys\nsys.exit()", 2, "mine.py, line 2: SystemExit"),
@@ -246,10 +389,11 @@ def test_a_file_gets_its_table_or_one_line(ended):
 
 
 def test_one_range_and_one_kind_of_labels_can_be_chosen(ended, start, tmp_path):
-    source = MINE.format("((y_pred.clip(0, 2) - y) ** 2).mean()", "2 * (y_pred - y**2) / len(y)")
+    source = MINE.format("((y_pred.clip(0, 2) - y) ** 2).mean()", "2 * (y_pred - y**2) / y.size")
     assert ended(source, [0.1, 1.9], "01")[1].splitlines()[2:] == [
         "predictions                 labels: 0 or 1   ",
         "chosen, 0.1 to 1.9                  RIGHT    ",
+        "Residuals reach 1.771 where it is RIGHT",
     ]
     assert "\nchosen, 0.1 to 1.9                  WRONG    RIGHT" in ended(source, [0.1, 1.9])[1]
     for row in "any number, -3 to 3", "positive, 0.05 to 3", "probabilities, 0.05 to 0.95":
@@ -266,35 +410,15 @@ def bce(p, y):
     return -y * p.log() - (1 - y) * (1 - p).log()
 
 
-# Losses of any prediction, then of a probability or a positive number. Each is averaged.
+# Losses of any prediction, then of a probability. Each is averaged.
 ANYWHERE = """
-abs(p - y); exp(-y * p); (p - y) ** 2; (p - y).var(); exp(p) - y * p; F.relu(-y * p)
-abs(p - y) ** 3; log(cosh(p - y)); abs(p - y) ** 1.5; 1000 + abs(p - y); log1p(abs(p - y))
-F.relu(1 - y * p); F.huber_loss(p, y); F.softplus(-y * p); log1p((p - y) ** 2)
-((p - y) ** 2).sum(); (p.sigmoid() - y) ** 2; F.relu(1 - y * p) ** 2; F.relu(abs(p - y) - 0.1)
-exp(p - y) - (p - y) - 1; sqrt(1e-6 + (p - y) ** 2); (1 + y**2) * (p - y) ** 2
-log(((p - y) ** 2).mean()); sqrt(((p - y) ** 2).mean()); F.relu(1 - (2 * y - 1) * p)
-1 - exp(-((p - y) ** 2) / 2); F.huber_loss(p, y, delta=5.0); F.relu(abs(p - y) - 0.1) ** 2
--F.relu(1 - (p - y) ** 2) ** 3; abs(p - y) - log1p(abs(p - y)); F.smooth_l1_loss(p, y, beta=0.1)
--(y * F.log_softmax(p, 0)).sum(); (p - y) ** 2 / (1 + (p - y) ** 2)
-(p - y) ** 2 + 0.1 * (p**2).sum(); abs(p - y) / abs(y).clamp(min=1e-10)
-maximum(0.9 * (y - p), 0.1 * (p - y)); where(y > p, 0.8, 0.2) * (p - y) ** 2
-abs(p - y) / (abs(p) + abs(y) + 1e-8); -F.relu(1 - ((p - y) / 4.685) ** 2) ** 3
-F.binary_cross_entropy_with_logits(p, y); 1 - (p * y).sum() / (p.norm() * y.norm())
-bce(p.sigmoid().clamp(1e-15, 1 - 1e-15), y); where(y == 1, F.softplus(-p), F.softplus(p))
-F.binary_cross_entropy_with_logits(p, 0.9 * y + 0.05)
-where(abs(p - y) < 1, log1p(2 * abs(p - y)), abs(p - y) + 0.0986)
+abs(p - y); exp(-y * p); (p - y) ** 2; (p - y).var(); F.relu(1 - y * p); F.huber_loss(p, y)
+1000 + abs(p - y); abs(p - y) / abs(y).clamp(min=1e-10); -F.relu(1 - (p - y) ** 2) ** 3
+-(y * F.log_softmax(p, 0)).sum(); 1 - (p * y).sum() / (p.norm() * y.norm())
 """
 PROBABILITIES = """
-bce(p, y); y * log(y / p); exp(8 * p) - y * p; p - y * log(p.clamp(1e-7)); log(p / y) + y / p - 1
--y * log(p.clamp(1e-15)); (sqrt(p) - sqrt(y)) ** 2; (log1p(p) - log1p(y)) ** 2
-(log(p / (1 - p)) - y) ** 2; F.binary_cross_entropy(p, y); bce(p.clamp(1e-7, 1 - 1e-7), y)
-bce(p.clamp(1e-15, 1 - 1e-15), y); (1 - where(y == 1, p, 1 - p) ** 0.7) / 0.7
--y * log(p + 1e-8) - (1 - y) * log(1 - p + 1e-8); where(y == 1, -log(p.clamp(1e-15)), -log(1 - p))
--y * (1 - p) ** 2 * log(p) - (1 - y) * p**2 * log(1 - p)
-(p - y) ** 2 - (1 - y) * log((1 - p).clamp(1e-9)) - y * log(p.clamp(1e-9))
+bce(p, y); exp(8 * p) - y * p; F.binary_cross_entropy(p, y)
 1 - 2 * (p.clamp(0, 1) * y).sum() / (p.clamp(0, 1) + y).sum()
-1 - (p * y).sum() / (y + 0.3 * p * (1 - y)).sum()
 F.kl_div(log(p.clamp(1e-7, 1)), y.clamp(1e-7), reduction="sum")
 """
 
@@ -309,13 +433,14 @@ MISTAKES = [lambda g, p, y, factor=factor: factor * g for factor in FACTORS] + [
 
 
 @pytest.mark.slow
-def test_65_losses_are_right_in_float32_too_and_each_mistake_is_wrong():
+def test_16_losses_are_right_in_float32_too_and_each_mistake_is_wrong():
     """For each kind of points where a loss is defined. 12 points are enough for these mistakes."""
     anywhere = ANYWHERE.strip().replace("\n", "; ").split("; ")
     losses = anywhere + PROBABILITIES.strip().replace("\n", "; ").split("; ")
-    assert len(set(losses)) == 65
+    assert len(set(losses)) == 16
     kinds = list(itertools.product(PREDICTIONS, LABELS))
     data = {(row, column): points(12, PREDICTIONS[row], column) for row, column in kinds}
+    data["any number", "far"] = check_gradient.far_points(points(19, (-3, 3), "real")[0])
     for name in losses:
         function, defined, seen = formula(name, **vars(torch), F=F, bce=bce), set(), set()
 
@@ -332,7 +457,8 @@ def test_65_losses_are_right_in_float32_too_and_each_mistake_is_wrong():
                 continue
             defined.add(kind)
             right = by_torch(mean, y_pred, y)[1]
-            assert Verdict(right.astype(np.float32), slope, allowed).right, (name, kind)
+            single = right.astype(np.float32 if kind[1] != "far" else np.float64)  # may overflow
+            assert Verdict(single, slope, allowed).right, (name, kind)
             wrong = [change(right, y_pred, y) for change in MISTAKES] + [
                 by_torch(mean, y_pred, 0 * y)[1]
             ]

@@ -57,12 +57,6 @@ def check(function, *arrays):
             assert (abs(x - t) <= tolerance).all(), f"{x} is not {t}"
 
 
-def test_the_check_sees_a_wrong_gradient(monkeypatch):
-    monkeypatch.setattr(Tensor, "exp", engine._unary(np.exp, lambda x, y: 1.0001 * y))
-    with pytest.raises(AssertionError):
-        check(UNARY["exp"], values((4, 3)))
-
-
 def test_each_operation_with_broadcasting():
     for dtype, (a, b) in product(("float32", "float64"), product(SHAPES, SHAPES)):
         x, y = ((abs(values(*case)) + 0.5).astype(dtype) for case in ((a, 1), (b, 2)))
@@ -197,7 +191,7 @@ def test_numbers_and_arrays_stand_on_either_side():
     np.testing.assert_array_equal((np.ones((1, 2)) @ x).data, [3.0])
 
 
-def test_what_python_asks_of_a_number_and_of_a_sequence():
+def test_a_tensor_is_a_number_or_a_sequence_as_its_array_is_and_hashed_as_itself():
     assert Tensor(array := np.array([True, False])).data is array
     x = abs(Tensor([[-1.5]]))
     assert (x.item(), float(x), f"{x:.3f}", x.shape, len(x)) == (1.5, 1.5, "1.500", (1, 1), 1)
