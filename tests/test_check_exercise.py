@@ -69,6 +69,14 @@ def test_each_answer_is_right_and_the_page_shows_what_the_check_prints(judged):
         assert judged(number) == (0, shown)
 
 
+def test_the_answer_of_exercise_2_quotes_the_gradients_of_epoch_18(reference):
+    weight_grad, bias_grad = reference["section 3"].weight_grad, reference["section 3"].bias_grad
+    weight = f"weight's from {weight_grad[17]:.3f} to {weight_grad[18]:.3f}"
+    assert f"from {bias_grad[17]:g} to {bias_grad[18]:.3f}, and the {weight}" in " ".join(
+        SECTIONS[1].split()
+    )
+
+
 def test_each_stub_runs_and_is_not_right_yet(judged):
     for number, code in STUBS.items():
         if number == 9 and not FUSED:
