@@ -2,9 +2,9 @@
 
     python -m check.exercise 3 mine.py
 
-Your file defines what the stub of that exercise in docs/exercises.md defines, and it is held
-against torch: its autograd, its losses, its optimizers. The exit status is 0 if it is right, 1 if
-it is not, and 2 if it can't be checked.
+Your file defines what the stub of that exercise in docs/exercises.md defines, and what it computes
+is compared with what torch does: its autograd, its losses, its optimizers. The exit status is 0 if
+it is right, 1 if it is not, and 2 if it can't be checked.
 """
 
 import sys
@@ -20,7 +20,6 @@ import torch
 from torch import nn
 
 from check.loading import NOT_RIGHT, load, name_factor, refusing
-from check.notebook import runs
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.engine import Tensor
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
@@ -41,8 +40,9 @@ class Comparison(NamedTuple):
 
     `n` is the number of points of a mean, or 1, for the FACTORS of loading, which aren't tried if
     it is 0. `start` is given for a run alone, whose numbers are (weight, bias) after each step: it
-    is weight and bias before the first one. `mistakes` holds what likely mistakes compute, by the
-    words for each. The hint must be true of any wrong number, because it follows any of them.
+    is weight and bias before the first one. `mistakes` holds pairs, the words for a mistake and the
+    numbers that it computes, because only equal numbers prove one. `hint` ends the answer to every
+    other wrong number, so it names no mistake.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Comparison(NamedTuple):
     room: float
     n: int = 0
     start: tuple = ()
-    mistakes: dict | None = None
+    mistakes: tuple | list = ()
     hint: str = ""
 
 
@@ -61,21 +61,24 @@ def judge(comparison):
     A number may stand in an array of size 1, and a row of numbers may be a column.
     """
     name, ours, right, room, n, start, mistakes, hint = comparison
-    right, values = np.asarray(right), np.asarray(ours)
+    try:
+        right, values = np.asarray(right), np.asarray(ours)
+    except RuntimeError:  # torch's, because numbers alone would lose the tensor's graph
+        return f"{name} must be numbers, not tensors that require a gradient: write .item()"
     if right.shape not in (values.shape, values.squeeze().shape):
         wanted = f"numbers of shape {right.shape}" if right.shape else "one number"
-        return f"{name} must be {wanted}, not {values.shape or repr(ours)}"
+        return f"{name} must be {wanted}, not {values.shape or in_words(ours)}"
     for place, value in np.ndenumerate(values.astype(object)):
         # NumPy would also read numbers out of strings, and drop the imaginary part of others.
         if not isinstance(value, Real) or not abs(value) < np.inf:
-            return f"{name}{at(place)} must be a finite number, not {value!r}"
+            return f"{name}{at(place)} must be a finite number, not {in_words(value)}"
     numbers = values.astype(np.float64).reshape(right.shape)
     wrong = np.argwhere(~np.isclose(numbers, right, rtol=0, atol=room))
     if not len(wrong):
         return None
     if factor := n and name_factor(numbers, right, room, n):
         return f"{name}: {factor}"
-    for words, computed in (mistakes or {}).items():
+    for words, computed in mistakes:
         if np.allclose(numbers, computed, rtol=0, atol=1e-6):
             return f"{name}: {words}"
     place = tuple(wrong[0].tolist())
@@ -89,6 +92,12 @@ def judge(comparison):
         f"{name} after step {step}: {('weight', 'bias')[column]} is {numbers[place]:.12g}, "
         f"should be {right[place]:.12g}, ratio of the steps {ratio:.7g}"
     )
+
+
+def in_words(value):
+    """Return what Python shows of a value, and of None, where a beginner meets it."""
+    none = "None, as a function without `return` gives, also if it prints the number"
+    return none if value is None else repr(value)
 
 
 def at(place):
@@ -117,30 +126,40 @@ def train(mine, run):
 
 def exercise_1(mine):
     first = LINE._replace(epochs=1).train(torch_optim.train)
-    yield Comparison("weight_grad", mine.weight_grad, first.weight_grad.item(), 0.005, N)
-    yield Comparison("bias_grad", mine.bias_grad, first.bias_grad.item(), 0.005, N)
+    for name in ("weight_grad", "bias_grad"):
+        right = getattr(first, name).item()
+        mistakes = [
+            ("this is lr times the gradient", LINE.lr * right),
+            ("this is the step, -lr times the gradient", -LINE.lr * right),
+        ]
+        yield Comparison(name, getattr(mine, name), right, 0.005, N, mistakes=mistakes)
 
 
 def exercise_2(mine):
     run = LINE.train(torch_optim.train)
     yield Comparison("fall", mine.fall, run.loss[0] - run.loss[1], 2e-5, N)
-    epoch = np.argmax(run.bias_grad > -0.99)  # it is -1 while all residuals are negative
-    yield Comparison("epoch", mine.epoch, epoch, 0)
+    changed = run.bias_grad > -0.99  # it is -1 while all residuals are negative
+    yield Comparison("epoch", mine.epoch, changed.tolist().index(True), 0)
 
 
 def exercise_3(mine):
-    for name, f, x in ("x ** 3", lambda x: x**3, 2.0), ("1 / x", lambda x: 1 / x, -0.5):
-        places = []
+    for name, f, x in (("x ** 3", lambda x: x**3, 2.0), ("1 / x", lambda x: 1 / x, -0.5)):
+        name, places = f"slope of {name} at {x:g}", []
 
         def called(place, f=f, places=places):
             places.append(np.real(place))
             return f(place)
 
         ours, right = mine.slope(called, x), value_and_gradient(f, x)[1]
-        low, high = (end([x, *places]) - x for end in (min, max))
-        hint = f". You looked at f from x{low:+.1e} to x{high:+.1e}"
-        name = f"slope of {name} at {x:g}"
-        yield Comparison(name, ours, right, 1e-6 * abs(right), 1, hint=hint)
+        room = 1e-6 * abs(right)
+        if not places:
+            yield f"{name}: f was not called"
+        low, high = min(places), max(places)
+        left, end = f"x{low - x:+.1e}", f"x{high - x:+.1e}"
+        hint = f". You looked at f from {left} to {end}"
+        if low < high and abs((f(high) - f(low)) / (high - low) - right) <= room:
+            hint += f", where (f({end}) - f({left})) / {high - low:.1e} is right"
+        yield Comparison(name, ours, right, room, 1, hint=hint)
 
 
 def exercise_4(mine):
@@ -166,23 +185,26 @@ def exercise_6(mine):
 def exercise_7(mine):
     run = RUNS["section 6"]
     rates = [mine.rate(epoch) for epoch in range(run.epochs)]
-    yield Comparison("rates between 0 and 0.01", rates, np.full(run.epochs, 0.005), 0.005 + 1e-12)
+    middle, hint = np.full(run.epochs, 0.005), ", between 0 and 0.01"
+    yield Comparison("rates", rates, middle, 0.005 + 1e-12, hint=hint)
     path = run.train_at(np.ravel(rates).astype(float), numpy_closed_form.train)
     last = np.ptp([path.weight[-2:], path.bias[-2:]], axis=1).max()
-    yield Comparison("the last step", last, 0, 1e-4)
-    end = path.weight[-1], path.bias[-1]
-    yield Comparison("the last weight and bias", end, (TRUE_WEIGHT, TRUE_BIAS), 1e-3)
+    yield Comparison("the last step", last, 0, 1e-4, hint=", below 0.0001")
+    for name, end, right in (
+        ("weight", path.weight[-1], TRUE_WEIGHT),
+        ("bias", path.bias[-1], TRUE_BIAS),
+    ):
+        hint = f", within 0.001 of {right}"
+        yield Comparison(f"the last {name}", end, right, 1e-3, hint=hint)
 
 
 def exercise_8(mine):
     run = LINE._replace(loss="mse")
     right, start = states(run, momentum=0.9), (run.weight, run.bias)
-    never_zeroed = runs.Settings(loss="mse", momentum=0.9, zero_grad=False)
-    path = runs.train(never_zeroed, runs.as_states(never_zeroed, [start]), run.epochs)
-    mistakes = {
-        "right to float32's digits only: keep the dtype of X": right,
-        "the gradients add up from step to step: zero them": path[1:, 0].numpy(),
-    }
+    mistakes = [
+        ("these are the numbers without momentum", states(run)),
+        ("right to float32's digits only: keep the dtype of X", right),
+    ]
     ours = train(mine, run)
     yield Comparison("train in float64", ours, right, 1e-9, start=start, mistakes=mistakes)
 
@@ -202,9 +224,12 @@ def exercise_10(mine):
     leaf = Tensor(Y_PRED, requires_grad=True)
     loss = mine.huber_of_tensors(leaf, Tensor(Y))
     if isinstance(loss, Tensor):
-        loss.backward()
+        if loss.requires_grad:
+            loss.backward()
         loss = loss.item()
     yield Comparison("huber_of_tensors", loss, value, 1e-12, N)
+    if leaf.grad is None:
+        yield "huber_of_tensors must return a Tensor made from y_pred: no .item(), no .data"
     yield Comparison("its gradient by the engine", leaf.grad, grad, 1e-12, N)
 
 
@@ -221,17 +246,40 @@ def exercise_11(mine):
     yield Comparison("epoch", ours, right, 1e-12, start=start)
 
 
+def exercise_12(mine):
+    # A momentum of 1 adds up all gradients, as .grad does where nothing zeroes it.
+    path = LINE._replace(epochs=3).train(torch_optim.train, momentum=1.0)
+    mistakes = [("these are the gradients with zero_grad", path.weight_grad)]
+    right = np.cumsum(path.weight_grad)
+    yield Comparison("weight_grads", mine.weight_grads, right, 0.005, mistakes=mistakes)
+
+    half = LINE._replace(X=LINE.X[N // 2 :], y=LINE.y[N // 2 :], lr=LINE.lr / 2)
+    mistakes = [
+        (words, states(run._replace(lr=run.lr * times), momentum=momentum))
+        for words, run, momentum in (
+            ("a step takes the second half's gradient alone", half, 0.0),
+            ("a step takes the gradients of all steps before it too", LINE, 1.0),
+        )
+        for times in (1, 2)  # a half's loss is divided by all points, or by its own
+    ]
+    ours, start = train(mine, LINE), (LINE.weight, LINE.bias)
+    yield Comparison("train", ours, states(LINE), 1e-12, start=start, mistakes=mistakes)
+
+
 EXERCISES = [
     exercise_1, exercise_2, exercise_3, exercise_4, exercise_5, exercise_6,
-    exercise_7, exercise_8, exercise_9, exercise_10, exercise_11,
+    exercise_7, exercise_8, exercise_9, exercise_10, exercise_11, exercise_12,
 ]  # fmt: skip
 
 
 def main(number, file):
-    """Judge the reader's file, and end with the exit status."""
+    """Judge the reader's file, and end with the exit status.
+
+    An exercise yields Comparisons, and a sentence where a type or a call shows what is off.
+    """
     with refusing(file):
         for comparison in EXERCISES[number - 1](load(file)):
-            off = judge(comparison)
+            off = comparison if isinstance(comparison, str) else judge(comparison)
             if off:
                 break
             print(f"{comparison.name}: right")
