@@ -1,6 +1,7 @@
 """What public notebooks print on CUDA, MPS and ARM64: how far from ours, and why.
 
-No such machine was at hand. published/public_runs.json has the numbers, docs/platforms.md a table.
+No such machine was at hand. check/notebook/public_runs.json has the numbers, docs/platforms.md the
+table.
 """
 
 import re
