@@ -6,9 +6,9 @@ computed again from those that it was made of, without a second run:
 - Losses and gradients are computed again in float64, at the run's own parameters. A trainer in
   float32 may be off by as many roundings as it does operations, in whatever order it adds up a
   mean, and the most that they can come to stands beside each number.
-- Steps are computed again to the bit, because theta - lr * grad can be rounded in two ways only.
-  `theta -= lr * grad` rounds the product and then the difference. torch.optim.SGD takes the step of
-  torch.add(theta, grad, alpha=-lr), a fused multiply-add on most CPUs, which rounds once.
+- Steps are computed again to the bit, because theta - lr * grad is rounded in one of two ways: by
+  `theta -= lr * grad` twice, the product and then the difference; by torch.optim.SGD, which calls
+  torch.add(theta, grad, alpha=-lr), only once on most CPUs, in a fused multiply-add.
 
 What none of this explains is a Fault, so that two runs without one differ by rounding alone.
 
@@ -94,10 +94,10 @@ def in_float64(run, trajectory):
 
 
 def steps(theta, grad, lr):
-    """Return theta - lr * grad rounded in every way, float64 of shape (4, epochs).
+    """Return each right theta - lr * grad: two computed in float64, then the same two in float32.
 
-    The ways are two roundings and torch.add, first in float64, for a trainer that computes in it,
-    and then in float32. All arguments but `lr` have shape (epochs,).
+    The first of each two rounds the product and then the difference; the second is torch.add's.
+    theta and grad have shape (epochs,); what is returned is float64 of shape (4, epochs).
     """
     ways = []
     for dtype in (np.float64, np.float32):
