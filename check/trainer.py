@@ -29,7 +29,7 @@ import numpy as np
 from check.loading import NOT_CHECKED, NOT_RIGHT, RIGHT, in_one_line, load, refusing
 from manual_grad import program, torch_optim
 from manual_grad.published_runs import published_runs
-from manual_grad.rounding import first_fault, in_float64
+from manual_grad.rounding import first_fault, with_bounds
 from manual_grad.trajectory import Trajectory
 
 
@@ -77,7 +77,7 @@ def start_elsewhere(run, ours, fault):
     weight = ours.weight[0] + run.lr * ours.weight_grad[0]
     bias = ours.bias[0] + run.lr * ours.bias_grad[0]
     first = Trajectory(*(column[:1] for column in ours))
-    for name, (value, bound) in in_float64(run._replace(weight=weight, bias=bias), first).items():
+    for name, (value, bound) in with_bounds(run._replace(weight=weight, bias=bias), first).items():
         if abs(getattr(first, name) - value) > 4 * bound:
             return ""
     given = f"the given {run.weight:.6g}, {run.bias:.6g}"

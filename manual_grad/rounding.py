@@ -56,10 +56,10 @@ def roundings(k):
     return k * U / (1 - k * U)
 
 
-def in_float64(run, trajectory):
-    """Return {name: (value in float64, error bound of float32)} for loss and both gradients.
+def with_bounds(run, trajectory):
+    """Return loss and both gradients as {name: (value in float64, error bound of float32)}.
 
-    Both have shape (epochs,). Raises ValueError unless the loss of the run is "mae" or "mse".
+    Each has shape (epochs,). Raises ValueError unless the loss of the run is "mae" or "mse".
     """
     X, y = (np.asarray(values, np.float64).ravel() for values in (run.X, run.y))
     weight, bias = (theta[:, None] for theta in before_each_step(run, trajectory).values())
@@ -113,7 +113,7 @@ def first_fault(run, trajectory):
     Within an epoch the loss is looked at first, then the gradients, then the parameters: a step is
     computed from the recorded gradient, right or not.
     """
-    losses_and_gradients = in_float64(run, trajectory)
+    right_and_bound = with_bounds(run, trajectory)
     before, faults = before_each_step(run, trajectory), []
     for name, recorded in trajectory._asdict().items():
         if name in before:
@@ -122,7 +122,7 @@ def first_fault(run, trajectory):
             right, explained = ways[0], (recorded == ways).any(axis=0)
         else:
             start = np.zeros(len(recorded))
-            right, bound = losses_and_gradients[name]
+            right, bound = right_and_bound[name]
             explained = np.abs(recorded - right) <= bound  # nan isn't
         if not explained.all():
             epoch = int(explained.argmin())
