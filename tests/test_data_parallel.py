@@ -33,6 +33,22 @@ def alone():
     dist.destroy_process_group()
 
 
+def test_after_an_error_the_group_has_ended_and_nothing_holds_it(monkeypatch):
+    """The first test here: what is imported once there is a group keeps that group alone."""
+
+    def stop(*_):
+        group.append(weakref.ref(dist.group.WORLD))
+        raise ValueError("stopped")
+
+    group = []
+    monkeypatch.setattr(data_parallel, "by_hand", data_parallel.with_ddp)  # DDP holds the group
+    monkeypatch.setattr(data_parallel, "as_trajectory", stop)
+    with pytest.raises(SystemExit, match="^process 0 of 1: stopped$") as error:
+        data_parallel.main(points=3)
+    assert not dist.is_initialized()
+    assert group[0]() is None, f"the frames of {error} hold it"
+
+
 @pytest.mark.parametrize("train", [data_parallel.by_hand, data_parallel.with_ddp])
 def test_each_epoch_is_that_of_one_process(train, alone):
     for group in (alone, Twins(*alone)._replace(size=2)):
@@ -103,20 +119,6 @@ def test_what_is_sent_lives_as_long_as_the_group(train, alone, monkeypatch):
     monkeypatch.setattr(dist, "all_reduce", note)
     train(*RUN[:2], RUN.weight, RUN.bias, alone, lr=RUN.lr, epochs=3)
     assert sent == [True] * 4, "the number of points, and three epochs' sums"
-
-
-def test_after_an_error_the_group_has_ended_and_nothing_holds_it(monkeypatch):
-    def stop(*_):
-        group.append(weakref.ref(dist.group.WORLD))
-        raise ValueError("stopped")
-
-    group = []
-    monkeypatch.setattr(data_parallel, "by_hand", data_parallel.with_ddp)  # DDP holds the group
-    monkeypatch.setattr(data_parallel, "as_trajectory", stop)
-    with pytest.raises(SystemExit, match="^process 0 of 1: stopped$") as error:
-        data_parallel.main(points=3)
-    assert not dist.is_initialized()
-    assert group[0]() is None, f"the frames of {error} hold it"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process that has loaded torch")
