@@ -20,7 +20,7 @@ from lessons import limit_cycle
 from manual_grad import tensor_updates
 from manual_grad.published_runs import published_runs
 
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {file.name: file.read_text(encoding="utf-8") for file in FILES}
 README, TEACHING = PAGES["README.md"], PAGES["teaching.md"]
 RUNS = published_runs()

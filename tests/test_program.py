@@ -29,6 +29,13 @@ def test_each_program_finds_the_project_in_the_same_two_lines():
         assert RUN_BUTTON in sources[file][: imports_ours.start()], file
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_manual_grad_and_itself_alone(room):
+    for file in (ROOT / room).rglob("*.py"):
+        imported = re.findall(r"^ *(?:from|import) (\w+)", file.read_text(encoding="utf-8"), re.M)
+        assert {*ROOMS, "tests"} & {*imported} <= {"manual_grad", room}, file
+
+
 def test_help_shows_the_docstring_as_it_stands(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["a program", "--help"])
     with pytest.raises(SystemExit, match="0"):
