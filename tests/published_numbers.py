@@ -130,14 +130,9 @@ def beside(script):
     return [(document, *own) for document, own in zip(DOCUMENTS[script], ours)]
 
 
-def device(script):
-    """Return what a script's last model lies on: cpu, or a GPU's cuda or mps."""
-    return str(ran(script).names.get("device", "cpu"))
-
-
 def numbers(script):
     """Return each Number that a script prints, in the order in which it prints them."""
-    exact = X86 and device(script) == "cpu"
+    exact = X86 and str(ran(script).names.get("device", "cpu")) == "cpu"  # not a GPU
     found = []
     for document, _, text in beside(script):
         sections = [name.split() for name in document.get("numbers", [])]
