@@ -38,14 +38,16 @@ def read_once(X, y, weight, bias, epochs):
         np.sum(y)
 
 
+# Each by its name and the number of threads that it computes on.
+TORCH_OPTIM = f"torch_optim, {torch.get_num_threads()}"
 TRAINERS = {
-    "numpy_blocks": numpy_blocks.train,
-    "numpy_blocks alone": partial(numpy_blocks.train, threads=1),
-    "numpy_closed_form": numpy_closed_form.train,
-    "numpy_autograd": numpy_autograd.train,
-    "tensor_updates": tensor_updates.train,
-    "torch_optim": torch_optim.train,
-    "yardstick: np.sum": read_once,
+    f"numpy_blocks, {numpy_blocks.cores()}": numpy_blocks.train,
+    "numpy_blocks, 1": partial(numpy_blocks.train, threads=1),
+    "numpy_closed_form, 1": numpy_closed_form.train,
+    "numpy_autograd, 1": numpy_autograd.train,
+    f"tensor_updates, {torch.get_num_threads()}": tensor_updates.train,
+    TORCH_OPTIM: torch_optim.train,
+    "yardstick: np.sum, 1": read_once,
 }
 COLORS = BLUE, SKY, GREEN, PINK, ORANGE, "black", "0.5"
 MARKERS = "oPs^vDX"
@@ -89,19 +91,12 @@ def measure_time(sizes):
     return costs
 
 
-def label(name):
-    """Return a trainer's name with the number of threads that it computes on."""
-    threads = {"numpy_blocks": numpy_blocks.cores()}
-    threads |= dict.fromkeys(["tensor_updates", "torch_optim"], torch.get_num_threads())
-    return f"{name.removesuffix(' alone')}, {threads.get(name, 1)}"
-
-
 def as_table(costs):
     """Return the lines of a table in Markdown: a row for each trainer, a column for each size."""
     rows = [["trainer, threads", *(f"{n:,}" for n in costs)]]
     for name in TRAINERS:
-        times = [f"{c[name]:,.1f} ({c['torch_optim'] / c[name]:.3g}x)" for c in costs.values()]
-        rows.append([label(name), *times])
+        times = [f"{c[name]:,.1f} ({c[TORCH_OPTIM] / c[name]:.3g}x)" for c in costs.values()]
+        rows.append([name, *times])
     widths = [max(map(len, column)) for column in zip(*rows)]
     rows.insert(1, ["-" * width for width in widths])
     return [" | ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
@@ -115,7 +110,7 @@ def plot(costs):
         figure, axes = plt.subplots()
         for name, color, marker in zip(TRAINERS, COLORS, MARKERS):
             times = [cost[name] for cost in costs.values()]
-            axes.plot(list(costs), times, label=label(name), color=color, marker=marker)
+            axes.plot(list(costs), times, label=name, color=color, marker=marker)
         axes.set(xscale="log", yscale="log", title="What an epoch costs (float32, MAE)")
         axes.set(xlabel="Number of points", ylabel="Time per epoch (microseconds)")
         axes.grid(alpha=0.3)

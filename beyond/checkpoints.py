@@ -14,8 +14,6 @@ load such a file with torch.load(path, weights_only=True), look at the numbers, 
 """
 
 import os
-import shutil
-from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -28,31 +26,22 @@ def save_model(model, path):
     """Save the model's state_dict to `path`, and make the folder if need be.
 
     At any moment `path` is the old file or the new one, whole: the bytes go to a hidden file beside
-    it, which takes the name in one step once it is complete. A symbolic link stays one, because the
-    file it leads to is replaced, and a replaced file's permissions stay. A process that is killed
-    can leave the hidden file behind; its name is a dot, 32 hex digits and .tmp.
-
-    Tied weights are saved once, and of a parameter that is a slice of a larger tensor the slice
-    alone is saved, where torch.save writes the larger tensor. The optimizer's state (momentum,
+    it, which takes the name in one step once it is complete. A process that is killed can leave the
+    hidden file behind; its name is a dot, 32 hex digits and .tmp. The optimizer's state (momentum,
     Adam's averages) is not in the file, so that a training that goes on from it starts those anew.
 
-    Raises ValueError if a parameter is not finite or can't be checked for that (float8, quantized);
-    a buffer may hold inf or nan, as a causal mask and an observer's minimum do. Raises OSError if
-    the file can't be written, on Windows also while another program has it open; in both cases the
-    old file remains.
+    Raises ValueError if a number is not finite, and OSError if the file can't be written, on
+    Windows also while another program has it open. In both cases the old file remains.
     """
     state_dict = model.state_dict()
-    check_values(state_dict, model, source="the model to save")
-    copy_slices(state_dict)
-    path = Path(path).resolve()
+    check_state_dict(state_dict, model, source="the model to save")
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     contents = BytesIO()
     torch.save(state_dict, contents)
     unfinished = path.with_name(f".{uuid4().hex}.tmp")  # short: `path` may have the longest name
     try:
         with open(unfinished, "xb") as file:
-            if path.exists():
-                shutil.copymode(path, unfinished)  # while it is empty: nobody else reads along
             file.write(contents.getbuffer())
             file.flush()
             os.fsync(file.fileno())  # else a power cut could leave the new name without the bytes
@@ -61,32 +50,28 @@ def save_model(model, path):
         unfinished.unlink(missing_ok=True)
 
 
-def load_model(model, path, device="cpu"):
-    """Load the state_dict at `path` into `model`, move it to `device`, and return it.
+def load_model(model, path):
+    """Load the state_dict at `path` into `model`, on whatever device that lies, and return it.
 
-    The file is checked whole before `model` is touched, which takes three times its size and a
-    copy of the model in memory. No code from the file is run, and a file from a GPU loads where
-    there is none.
+    The file is checked whole before `model` is touched, which takes three times its size in memory.
+    No code from the file is run, and a file from a GPU loads where there is none.
 
-    Raises OSError if the file can't be read, and torch's own error for a device that is not there.
-    Raises ValueError if the file is damaged, no checkpoint, or not one of this model: with other
-    names, shapes or dtypes, with parameters as `save_model` refuses them, or with two values for
-    weights that the model ties. A file that holds more, as {"epoch": ..., "model_state_dict": ...}
-    does, is refused as well: take the state_dict out, save it anew.
+    Raises OSError if the file can't be read. Raises ValueError if it is damaged, no checkpoint, or
+    not one of this model: with other names, shapes or dtypes, or with numbers that are not finite.
+    A file that holds more, as {"epoch": ..., "model_state_dict": ...} does, is refused as well:
+    take the state_dict out, save it anew.
     """
-    torch.empty(0, device=device)
     state_dict = read_state_dict(path)
-    check_values(state_dict, model, source=path)
-    check_fit(state_dict, model.state_dict(), source=path)
+    check_state_dict(state_dict, model, source=path)
     model.load_state_dict(state_dict)
-    return model.to(device)
+    return model
 
 
 def read_state_dict(path):
     """Return what torch.load makes of the file at `path`, once its checksums are verified."""
     contents = Path(path).read_bytes()
     try:
-        return torch.load(verified(contents), map_location="cpu", weights_only=True)
+        return torch.load(verified_archive(contents), map_location="cpu", weights_only=True)
     except Exception as error:
         # torch's message advises weights_only=False, which is the one thing not to do here.
         raise ValueError(
@@ -96,18 +81,15 @@ def read_state_dict(path):
         ) from None
 
 
-def verified(contents):
+def verified_archive(contents):
     """Return a zip archive's records, each checked, as a new archive in memory: a file.
 
-    torch reads the new one alone, because in the old one it could read what zipfile hasn't checked:
-    of a record that a flipped bit marks as a folder, it returns memory that was never written.
-    Records larger than the file, which would fill the memory when unpacked, are refused before
-    that, because torch.save compresses nothing.
+    torch reads the new archive alone, because a flipped bit in the old one can mark a record as a
+    folder: zipfile reads and checks the record all the same, but torch would skip it and return
+    memory that was never written.
     """
     file = BytesIO()
     with ZipFile(BytesIO(contents)) as old, ZipFile(file, "w") as new:
-        if sum(record.file_size for record in old.infolist()) > len(contents):
-            raise ValueError("the records are larger than the file")
         for record in old.infolist():
             data = old.read(record)  # raises BadZipFile if the checksum is wrong
             new.writestr(ZipInfo(record.filename), data)
@@ -115,36 +97,14 @@ def verified(contents):
     return file
 
 
-def check_values(state_dict, model, source):
-    """Raise ValueError unless it is a dict of dense tensors, with finite numbers in parameters."""
-    must = f"{source} must hold a state_dict alone (dense tensors by name)"
+def check_state_dict(state_dict, model, source):
+    """Raise ValueError unless it holds the model's names, shapes and dtypes, and finite numbers."""
     if not isinstance(state_dict, dict):
-        raise ValueError(f"{must}, not an object of type {type(state_dict).__name__}")
-    buffers = dict(model.named_buffers(remove_duplicate=False))
-    for name, tensor in state_dict.items():
-        kind = getattr(tensor, "layout", type(tensor).__name__)
-        if kind != torch.strided:
-            raise ValueError(f"{must}, but {name!r} is of type {kind}")
-        if name in buffers:
-            continue
-        try:
-            finite = bool(torch.isfinite(tensor).all())
-        except RuntimeError:
-            unknown = f"{name} in {tensor.dtype} on {tensor.device}"
-            raise ValueError(f"{source} has {unknown}: no check for nan or inf there") from None
-        if not finite:
-            raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
-
-
-def check_fit(state_dict, expected, source):
-    """Raise ValueError unless the names, shapes and dtypes, and the tied weights, are the model's.
-
-    A copy of `expected`, the model's own state_dict, shares memory where the model does. It is
-    filled from the file, and must then hold what the file holds.
-    """
+        kind = type(state_dict).__name__
+        raise ValueError(f"{source} must hold a state_dict alone, not an object of type {kind}")
     found, needed = (
-        {name: f"{tensor.dtype} of shape {tuple(tensor.shape)}" for name, tensor in tensors.items()}
-        for tensors in (state_dict, expected)
+        {name: kind_of(tensor) for name, tensor in tensors.items()}
+        for tensors in (state_dict, model.state_dict())
     )
     differences = [
         f"{name} is {found.get(name, 'missing')}, in the model {needed.get(name, 'missing')}"
@@ -153,26 +113,13 @@ def check_fit(state_dict, expected, source):
     ]
     if differences:
         raise ValueError(f"{source} doesn't fit the model: {'; '.join(differences)}")
-
-    filled = deepcopy(expected)
-    for name, tensor in filled.items():
-        tensor.copy_(state_dict[name])
-    for name, tensor in filled.items():
-        kept, value = tensor.cpu(), state_dict[name]
-        if not ((value == kept) | (value != value) & (kept != kept)).all():  # nan is nan here
-            raise ValueError(
-                f"{source} doesn't fit the model: {name} is tied to another tensor there, which "
-                "has other values in the file"
-            )
-
-
-def copy_slices(state_dict):
-    """Replace each tensor whose storage is larger than itself by a copy, tied ones by one copy."""
-    copies = {}
     for name, tensor in state_dict.items():
-        storage = tensor.untyped_storage()
-        if storage.nbytes() > tensor.numel() * tensor.element_size():
-            place = storage.data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride()
-            if place not in copies:
-                copies[place] = tensor.clone()
-            state_dict[name] = copies[place]
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{source} has values of {name} that are not finite (nan or inf)")
+
+
+def kind_of(value):
+    """Return a dense tensor's dtype and shape in words, or another object's type."""
+    if getattr(value, "layout", None) == torch.strided:
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    return f"of type {getattr(value, 'layout', type(value).__name__)}"

@@ -2,10 +2,10 @@
 
     torchrun --standalone --nproc-per-node 2 -m beyond.data_parallel
 
-The loss and its gradients are sums over the points, divided by their number. So each process makes
-and keeps a shard of the points and computes its partial sums, `all_reduce` adds up the processes'
-sums, and everyone takes the same step from the same parameters. Three numbers an epoch are sent,
-however many points there are.
+The loss and its gradients are sums over the points, divided by their number. So each process keeps
+a shard of the points and computes its partial sums, `all_reduce` adds up the processes' sums, and
+everyone takes the same step from the same parameters. Three numbers an epoch are sent, however many
+points there are.
 
 DistributedDataParallel (DDP) does it inside `backward`, for any model. But it averages the
 processes' gradients, each of them from the mean loss of a shard, and where shards differ in size a
@@ -15,8 +15,8 @@ by k m / n, and the average is right:
 
     1/k sum over shards of (k m / n) (1/m sum_i l_i)  =  1/n sum_i l_i
 
-The default trains the tutorial's model on its 40 points, both ways, and holds every epoch against
-one process (numpy_closed_form). `--points 10000000` is the demonstration of scale.
+The default trains the tutorial's model on its 40 points, both ways, and compares every epoch with
+one process's (numpy_closed_form). `--points 10000000` is the demonstration of scale.
 """
 
 import os
@@ -33,10 +33,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 import torch
 import torch.distributed as dist
-
-# Import this before any group exists. Its default arguments keep the group that exists at import,
-# for good. DDP would import it later, after the processes have joined.
-import torch.distributed.nn  # noqa: F401
+import torch.distributed.nn  # noqa: F401, see Group
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -53,12 +50,11 @@ TUTORIAL = published_runs()["section 3"]
 
 
 class Group(NamedTuple):
-    """The processes, as one of them sees them, and the tensor in which their numbers meet.
+    """The processes, as one of them sees them, and the tensor in which their numbers meet."""
 
-    That tensor lives until the processes part, because gloo's thread holds what is sent a moment
-    longer than all_reduce does. A thread that is the last to hold a tensor needs the interpreter's
-    lock to free it, which torch 2.2 keeps while it waits for that thread to end: for ever.
-    """
+    # gloo's thread aborts if it meets the interpreter's end, and hangs (torch 2.2) if only it holds
+    # what was sent. So `sums` lives as long as the group, and nothing else keeps the group:
+    # torch.distributed.nn is imported before there is one, and an error's frames are cleared.
 
     rank: int
     size: int
@@ -66,7 +62,7 @@ class Group(NamedTuple):
     sums: torch.Tensor  # float64, shape (3,)
 
     def add_up(self, numbers):
-        """Return the processes' sums of three numbers (or of one, three times), in float64."""
+        """Return the sums of three numbers over all processes, float64; of one number, thrice."""
         self.sums.copy_(torch.as_tensor(numbers))
         dist.all_reduce(self.sums)
         return self.sums
@@ -99,14 +95,10 @@ def make_shard(points, rank, size, device="cpu"):
     """
     if points < size:
         raise ValueError(f"--points must be {size} or more, one for each process, not {points}")
-    length, longer = divmod(points, size)
-    first = rank * length + min(rank, longer)
-    last = first + length + (rank < longer)
-    if points == len(TUTORIAL.X):
-        X = TUTORIAL.X[first:last].to(device, copy=True)
-    else:
-        X = torch.arange(first, last, dtype=torch.float32, device=device)
-        X = X.mul_(0.8 / points).unsqueeze(dim=1)
+    X = TUTORIAL.X
+    if points != len(X):
+        X = torch.arange(points, dtype=torch.float32).mul_(0.8 / points).unsqueeze(dim=1)
+    X = X.tensor_split(size)[rank].to(device, copy=True)  # without the points of the others
     return X, (0.7 * X).add_(0.3)
 
 
@@ -224,9 +216,7 @@ def main(points):
     try:
         report(points, group)
     except (ValueError, RuntimeError) as error:
-        # The functions that it has passed through hold what they worked with: DDP holds the group.
-        # If anything does, gloo's threads outlive it, meet the end of the interpreter, and abort.
-        traceback.clear_frames(error.__traceback__)
+        traceback.clear_frames(error.__traceback__)  # DDP, in one of them, keeps the group
         sys.exit(f"process {group.rank} of {group.size}: {error}")
     finally:
         dist.destroy_process_group()

@@ -11,11 +11,11 @@ A block's arrays fit into the processor's cache, and they are made only once, fo
 thread and all epochs, because NumPy writes each result into its last argument. performance.md says
 what is gained.
 
-Within a block float32 numbers are added, at most LONGEST_CHAIN additions one after the other, and
-the blocks' sums are added in float64. So a sum is off by at most LONGEST_CHAIN * 2^-24 *
-sum_i |term_i|, whatever n, where 2^-24 is one rounding of float32; a term may bring one more, as
-the product g_i x_i does. The order of the additions depends on n alone, so that a training is the
-same to the bit on any number of threads.
+Within a block float32 numbers are added, at most 61 additions one after the other, and the blocks'
+sums are added in float64. So a sum is off by at most 61 * 2^-24 * sum_i |term_i|, whatever n, where
+2^-24 is one rounding of float32; a term may bring one more, as the product g_i x_i does. The order
+of the additions depends on n alone, so that a training is the same to the bit on any number of
+threads.
 """
 
 import os
@@ -39,7 +39,6 @@ BLOCK = 131_072
 # additions for each column. np.add.reduce then adds up the columns in pairs, whose longest chain
 # for 128 numbers is 15 + 3 + 7 = 25 additions and grows by one with each doubling: 30 for 4,096.
 ROWS, SHORT = 32, 1_024
-LONGEST_CHAIN = 31 + 30
 
 # as_trajectory names the epoch where that happens. NumPy keeps the setting by thread.
 QUIET = {"over": "ignore", "invalid": "ignore"}
@@ -168,10 +167,10 @@ def as_blocks(X, y, bounds):
     All blocks work in the same ones: `terms`, for the three sums, and the rows of it that hold
     predictions and then losses, weight's terms, and derivatives by y_pred.
     """
-    room = np.empty(3 * max(stop - start for start, stop in bounds), X.dtype.type)
+    memory = np.empty(3 * max(stop - start for start, stop in bounds), X.dtype.type)
     blocks = []
     for start, stop in bounds:
-        rows = room[: 3 * (stop - start)].reshape(3, -1)
+        rows = memory[: 3 * (stop - start)].reshape(3, -1)
         terms = rows.reshape(3, ROWS, -1) if stop - start > SHORT else rows
         blocks.append((X[start:stop], y[start:stop], terms, list(rows)))
     return blocks

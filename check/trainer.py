@@ -36,7 +36,7 @@ import torch
 from check.loading import NOT_CHECKED, NOT_RIGHT, RIGHT, in_one_line, load, refusing
 from manual_grad import program, torch_optim
 from manual_grad.published_runs import published_runs
-from manual_grad.rounding import U, first_fault, in_float64
+from manual_grad.rounding import U, first_fault, with_bounds
 from manual_grad.trajectory import Trajectory
 
 DIGITS = 6  # a column whose numbers all end within so many decimals has been rounded
@@ -93,7 +93,7 @@ def check(run, train, file):
 
 def rounded(run, ours, column):
     """Return in words that a column of losses or gradients is right but for its digits, else ""."""
-    noted, known = getattr(ours, column), in_float64(run, ours)
+    noted, known = getattr(ours, column), with_bounds(run, ours)
     for digits in range(DIGITS + 1 if column in known else 0):
         ends = np.abs(noted - noted.round(digits)) <= U * np.abs(noted)  # also in float32
         right, bound = known[column]

@@ -6,9 +6,9 @@ computed again from those that it was made of, without a second run:
 - Losses and gradients are computed again in float64, at the run's own parameters. A trainer in
   float32 may be off by as many roundings as it does operations, in whatever order it adds up a
   mean, and the most that they can come to stands beside each number.
-- Steps are computed again to the bit, because theta - lr * grad can be rounded in two ways only.
-  `theta -= lr * grad` rounds the product and then the difference. torch.optim.SGD takes the step of
-  torch.add(theta, grad, alpha=-lr), a fused multiply-add on most CPUs, which rounds once.
+- Steps are computed again to the bit, because theta - lr * grad is rounded in one of two ways: by
+  `theta -= lr * grad` twice, the product and then the difference; by torch.optim.SGD, which calls
+  torch.add(theta, grad, alpha=-lr), only once on most CPUs, in a fused multiply-add.
 
 What none of this explains is a Fault, so that two runs without one differ by rounding alone.
 
@@ -56,10 +56,10 @@ def roundings(k):
     return k * U / (1 - k * U)
 
 
-def in_float64(run, trajectory):
-    """Return {name: (value in float64, error bound of float32)} for loss and both gradients.
+def with_bounds(run, trajectory):
+    """Return loss and both gradients as {name: (value in float64, error bound of float32)}.
 
-    Both have shape (epochs,). Raises ValueError unless the loss of the run is "mae" or "mse".
+    Each has shape (epochs,). Raises ValueError unless the loss of the run is "mae" or "mse".
     """
     X, y = (np.asarray(values, np.float64).ravel() for values in (run.X, run.y))
     weight, bias = (theta[:, None] for theta in before_each_step(run, trajectory).values())
@@ -94,10 +94,10 @@ def in_float64(run, trajectory):
 
 
 def steps(theta, grad, lr):
-    """Return theta - lr * grad rounded in every way, float64 of shape (4, epochs).
+    """Return each right theta - lr * grad: two computed in float64, then the same two in float32.
 
-    The ways are two roundings and torch.add, first in float64, for a trainer that computes in it,
-    and then in float32. All arguments but `lr` have shape (epochs,).
+    The first of each two rounds the product and then the difference; the second is torch.add's.
+    theta and grad have shape (epochs,); what is returned is float64 of shape (4, epochs).
     """
     ways = []
     for dtype in (np.float64, np.float32):
@@ -113,7 +113,7 @@ def first_fault(run, trajectory):
     Within an epoch the loss is looked at first, then the gradients, then the parameters: a step is
     computed from the recorded gradient, right or not.
     """
-    losses_and_gradients = in_float64(run, trajectory)
+    right_and_bound = with_bounds(run, trajectory)
     before, faults = before_each_step(run, trajectory), []
     for name, recorded in trajectory._asdict().items():
         if name in before:
@@ -122,7 +122,7 @@ def first_fault(run, trajectory):
             right, explained = ways[0], (recorded == ways).any(axis=0)
         else:
             start = np.zeros(len(recorded))
-            right, bound = losses_and_gradients[name]
+            right, bound = right_and_bound[name]
             explained = np.abs(recorded - right) <= bound  # nan isn't
         if not explained.all():
             epoch = int(explained.argmin())

@@ -1,4 +1,4 @@
-"""Trainer 4: torch's autograd and torch.optim, the reference that the others are held against.
+"""Trainer 4: torch's autograd and torch.optim, the reference for the others.
 
 New here: nothing is by hand. The optimizer zeroes the gradients and takes the step. The lessons and
 the checks use this loop for other losses and other optimizers too.

@@ -1,11 +1,13 @@
 """The benchmark: what it times, its table and its picture."""
 
-import re
-
 import numpy as np
 import pytest
+from conftest import assert_the_legend_is_that_of_the_lines
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from beyond import benchmark
+from beyond.benchmark import TRAINERS, as_table, plot
 from manual_grad.numpy_closed_form import tutorial_data
 
 
@@ -23,36 +25,48 @@ def test_an_epochs_time_is_without_what_a_run_costs_once(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("40 points, 3 times 5 epochs")
 
 
-@pytest.mark.parametrize("quick", [True, False])
-def test_the_table_and_the_picture_show_each_trainers_numbers(quick, monkeypatch, capsys):
-    sizes = [40, 1_000, 100_000] + ([] if quick else [1_000_000, 10_000_000])
-    names, figures = list(benchmark.TRAINERS), []
-    times = {name: {n: n * (i + 1.0) for n in sizes} for i, name in enumerate(names)}
-    by_size = lambda sizes: {n: {name: times[name][n] for name in names} for n in sizes}  # noqa: E731
-    monkeypatch.setattr(benchmark, "measure_time", by_size)
-    monkeypatch.setattr(benchmark.numpy_blocks, "cores", lambda: 3)
-    monkeypatch.setattr(benchmark.torch, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(benchmark.program, "save_figure", lambda *saved: figures.append(saved))
+TIMES = {n: {name: n * (i + 1.0) for i, name in enumerate(TRAINERS)} for n in (40, 1_000)}
+AS_FAST = [TIMES[40]["torch_optim, 1"] / time for time in TIMES[40].values()]
+
+
+def test_the_table_has_each_trainers_time_and_how_many_times_as_fast_it_is():
+    head, rule, *rows = ([cell.strip() for cell in row.split(" | ")] for row in as_table(TIMES))
+    assert head == ["trainer, threads", "40", "1,000"]
+    assert set("".join(rule)) == {"-"}
+    for i, (name, row, as_fast) in enumerate(zip(TRAINERS, rows, AS_FAST, strict=True), start=1):
+        assert row == [name, f"{i * 40}.0 ({as_fast:.3g}x)", f"{i},000.0 ({as_fast:.3g}x)"]
+
+
+def test_the_picture_shows_each_trainers_times_by_a_marker_and_a_colour_of_its_own():
+    (axes,) = plot(TIMES).axes
+    assert_the_legend_is_that_of_the_lines(axes)
+    for line, name in zip(axes.get_lines(), TRAINERS, strict=True):
+        assert line.get_label() == name
+        assert dict(zip(*line.get_data())) == {n: times[name] for n, times in TIMES.items()}
+    for look in (Line2D.get_marker, Line2D.get_color):
+        assert len(set(map(look, axes.get_lines()))) == len(TRAINERS)
+
+
+@pytest.mark.parametrize(("quick", "most"), [(True, 100_000), (False, 10_000_000)])
+def test_quick_leaves_the_large_sizes_out(quick, most, monkeypatch, capsys, tmp_path):
+    def measure(sizes):
+        measured.extend(sizes)
+        return TIMES
+
+    measured = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(benchmark, "measure_time", measure)
+    monkeypatch.setattr(Figure, "savefig", lambda *_: None)
     benchmark.main(quick)
-    lines = capsys.readouterr().out.splitlines()
-    rows = dict(map(str.strip, line.split(" | ")[:2]) for line in lines if " | " in line)
-    assert re.split(r" +\| ", lines[4].strip()) == ["trainer, threads", *(f"{n:,}" for n in sizes)]
-    assert set(lines[5]) == set("-| ")
-    assert rows["numpy_blocks, 3"] == "40.0 (6x)"
-    assert rows["numpy_blocks, 1"] == "80.0 (3x)"
-    assert rows["torch_optim, 4"] == "240.0 (1x)"
-    assert rows["yardstick: np.sum, 1"] == "280.0 (0.857x)"
-    ((figure, name),) = figures
-    assert name == "benchmark"
-    drawn = figure.axes[0].get_lines()
-    for line, name in zip(drawn, names, strict=True):
-        assert line.get_label() == benchmark.label(name)
-        assert dict(zip(*line.get_data())) == times[name]
-    assert len({line.get_marker() for line in drawn}) == len(names), "told apart without colour"
+    assert max(measured) == most
+    assert "\n".join(as_table(TIMES)) in capsys.readouterr().out
 
 
 def test_each_trainer_trains_on_the_tutorials_line():
     for made, values in zip(benchmark.make_data(40), tutorial_data()):
         np.testing.assert_allclose(made, values, rtol=0, atol=2e-7)
+
+
+def test_each_trainer_is_timed():
     costs = benchmark.time_epochs(benchmark.make_data(40), epochs=1, repeats=1)
-    assert list(costs) == list(benchmark.TRAINERS)
+    assert list(costs) == list(TRAINERS)

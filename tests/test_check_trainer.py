@@ -130,7 +130,7 @@ def test_the_lines_of_the_docstring_are_what_it_prints_where_nothing_zeroes(told
 
 def test_a_column_is_rounded_if_all_end_in_six_decimals_within_half_a_unit(monkeypatch):
     def digits(noted, right):
-        monkeypatch.setattr(trainer, "in_float64", lambda run, ours: {"loss": (right, 0)})
+        monkeypatch.setattr(trainer, "with_bounds", lambda run, ours: {"loss": (right, 0)})
         ours = Trajectory(*[np.array(noted)] * 5)
         return re.findall(r"rounded to (\d)", trainer.rounded(RUNS["section 3"], ours, "loss"))
 

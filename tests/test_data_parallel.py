@@ -33,6 +33,22 @@ def alone():
     dist.destroy_process_group()
 
 
+def test_after_an_error_the_group_has_ended_and_nothing_holds_it(monkeypatch):
+    """The first test here: what is imported once there is a group keeps that group alone."""
+
+    def stop(*_):
+        group.append(weakref.ref(dist.group.WORLD))
+        raise ValueError("stopped")
+
+    group = []
+    monkeypatch.setattr(data_parallel, "by_hand", data_parallel.with_ddp)  # DDP holds the group
+    monkeypatch.setattr(data_parallel, "as_trajectory", stop)
+    with pytest.raises(SystemExit, match="^process 0 of 1: stopped$") as error:
+        data_parallel.main(points=3)
+    assert not dist.is_initialized()
+    assert group[0]() is None, f"the frames of {error} hold it"
+
+
 @pytest.mark.parametrize("train", [data_parallel.by_hand, data_parallel.with_ddp])
 def test_each_epoch_is_that_of_one_process(train, alone):
     for group in (alone, Twins(*alone)._replace(size=2)):
@@ -58,9 +74,13 @@ def test_the_shards_are_all_of_the_data_and_nothing_twice(points):
     torch.testing.assert_close(y, 0.7 * X + 0.3, rtol=0, atol=0)
 
 
-def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(capsys, monkeypatch):
+@pytest.fixture
+def no_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)  # of no use without nccl
     monkeypatch.setattr(dist, "is_nccl_available", lambda: False)
+
+
+def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(capsys, no_gpus):
     data_parallel.main(points=40)
     assert not dist.is_initialized()
     printed = capsys.readouterr().out
@@ -69,11 +89,19 @@ def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(capsys, mo
     learned = np.array(re.findall(r"learned weight ([\d.]+), bias ([\d.]+)\n", printed), float)
     one = RUN.train(numpy_closed_form.train)
     np.testing.assert_allclose(learned, [[one.weight[-1], one.bias[-1]]] * 2, rtol=0, atol=1e-6)
+
+
+def test_only_the_tutorials_points_are_compared_with_one_process(capsys, no_gpus):
     data_parallel.main(points=41)
     assert "from one process's" not in capsys.readouterr().out
-    for points, message in [(0, "--points must be 1 or more, one for each"), (2**50, ".*allocat")]:
-        with pytest.raises(SystemExit, match=f"^process 0 of 1: {message}"):
-            data_parallel.main(points)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"), [(0, "--points must be 1 or more, one for each"), (2**50, ".*allocat")]
+)
+def test_points_that_are_too_few_or_too_many_are_refused(points, message, no_gpus):
+    with pytest.raises(SystemExit, match=f"^process 0 of 1: {message}"):
+        data_parallel.main(points)
 
 
 def test_a_wrong_training_is_refused(monkeypatch):
@@ -84,27 +112,13 @@ def test_a_wrong_training_is_refused(monkeypatch):
         data_parallel.main(points=40)
 
 
-def test_what_is_sent_lives_until_the_group_has_ended_and_the_group_ends_after_an_error(
-    monkeypatch,
-):
-    def stop(*_):
-        group.append(weakref.ref(dist.group.WORLD))
-        raise ValueError("stopped")
-
-    sent, alive, group = [], [], []
-    all_reduce, end = dist.all_reduce, dist.destroy_process_group
-    note = lambda tensor: (sent.append(weakref.ref(tensor)), all_reduce(tensor))  # noqa: E731
-    look = lambda: (end(), alive.extend(tensor() for tensor in sent))  # noqa: E731
+@pytest.mark.parametrize("train", [data_parallel.by_hand, data_parallel.with_ddp])
+def test_what_is_sent_lives_as_long_as_the_group(train, alone, monkeypatch):
+    sent, all_reduce = [], dist.all_reduce
+    note = lambda tensor: (sent.append(tensor is alone.sums), all_reduce(tensor))  # noqa: E731
     monkeypatch.setattr(dist, "all_reduce", note)
-    monkeypatch.setattr(dist, "destroy_process_group", look)
-    monkeypatch.setattr(data_parallel, "by_hand", data_parallel.with_ddp)  # DDP holds the group
-    monkeypatch.setattr(data_parallel, "as_trajectory", stop)
-    with pytest.raises(SystemExit, match="^process 0 of 1: stopped$") as error:
-        data_parallel.main(points=3)
-    assert group[0]() is None, f"the frames of {error} hold it"
-    assert not dist.is_initialized()
-    assert len(alive) == 2, "the number of points, and an epoch's loss"
-    assert not any(tensor is None for tensor in alive)
+    train(*RUN[:2], RUN.weight, RUN.bias, alone, lr=RUN.lr, epochs=3)
+    assert sent == [True] * 4, "the number of points, and three epochs' sums"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process that has loaded torch")

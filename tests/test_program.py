@@ -1,17 +1,17 @@
 """What all programs share: they start by file name too, and end quietly when nobody reads on."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from conftest import ROOT
 
 from manual_grad import program
 
-ROOT = Path(program.__file__).parents[1]
 ROOMS = "manual_grad", "check", "lessons", "beyond"
 RUN_BUTTON = """
 if not __package__:  # started by its file name, as an editor's run button does
@@ -27,6 +27,13 @@ def test_each_program_finds_the_project_in_the_same_two_lines():
     for file in programs:
         imports_ours = re.search(rf"^from ({'|'.join(ROOMS)})", sources[file], re.MULTILINE)
         assert RUN_BUTTON in sources[file][: imports_ours.start()], file
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_manual_grad_and_itself_alone(room):
+    for file in (ROOT / room).rglob("*.py"):
+        imported = re.findall(r"^ *(?:from|import) (\w+)", file.read_text(encoding="utf-8"), re.M)
+        assert {*ROOMS, "tests"} & {*imported} <= {"manual_grad", room}, file
 
 
 def test_help_shows_the_docstring_as_it_stands(monkeypatch, capsys):
@@ -57,3 +64,20 @@ def test_a_window_opens_only_where_there_is_a_display(monkeypatch):
     monkeypatch.setattr(type(canvas), "required_interactive_framework", "qt")
     program.show_figures()
     assert shown == ["a window"]
+
+
+PROGRAMS = [f"lessons.{file.stem}" for file in (ROOT / "lessons").glob("[a-z]*.py")]
+PROGRAMS = sorted({*PROGRAMS, "manual_grad.compare"} - {"lessons.explore"})  # that one is a window
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_a_program_prints_is_at_most_100_wide(name, ran):
+    assert max(map(len, ran(importlib.import_module(name))[0].splitlines())) <= 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_says_where_it_saves_each_picture(name, ran):
+    text, figures = ran(importlib.import_module(name))
+    assert re.findall(r"Saved figures/(.*)\.png", text) == list(figures)

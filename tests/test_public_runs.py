@@ -1,34 +1,36 @@
 """What public notebooks print on CUDA, MPS and ARM64: how far from ours, and why.
 
-No such machine was at hand. published/public_runs.json has the numbers, docs/platforms.md a table.
+check/notebook/public_runs.json has the numbers, docs/platforms.md a table.
 """
 
 import re
 
 import numpy as np
 import pytest
-from published_numbers import (
-    PUBLIC_RUNS,
-    PUBLISHED,
-    ROOT,
-    X86,
-    losses_of,
-    nearest_public_run,
-    torch_versions,
-)
+from conftest import ROOT
+from published_numbers import BOUND, PUBLIC_RUNS, PUBLISHED, X86
 from torch import nn
 
 from manual_grad import numpy_closed_form, torch_optim
 from manual_grad.published_runs import published_runs
 
 RUNS = published_runs()
-# The bound for a printed loss of the MAE runs, see test_published_numbers.py. The run in float64 is
-# the farthest, by 1.1e-6.
-MAE = 4e-6
 SETTLED = 298  # from epoch 246 on, a run has two states in turn: all even epochs print the same
 
 
+def public(run, device):
+    return [series for series in PUBLIC_RUNS if series["run"] == run and device in series["said"]]
+
+
+def torch_versions(series):
+    """Return the oldest and the newest torch that printed a public run, without their builds."""
+    versions = [re.match(r"\d+\.\d+\.\d+", version)[0] for version in series["torch"]]
+    by_age = sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
+    return " to ".join(dict.fromkeys(by_age[:1] + by_age[-1:])) or "unknown"
+
+
 def test_each_public_run_is_within_the_bound_of_ours_and_stands_on_the_page(reference):
+    """The run in float64 is the farthest, by 1.1e-6."""
     page = (ROOT / "docs/platforms.md").read_text(encoding="utf-8")
     longer = RUNS["section 3"]._replace(epochs=300).train(torch_optim.train)
     trained = reference | {"section 3": longer}
@@ -39,12 +41,30 @@ def test_each_public_run_is_within_the_bound_of_ours_and_stands_on_the_page(refe
             y_pred = states.weight[epoch].item() * run.X_test + states.bias[epoch].item()
             apart.append(abs(float(train_loss) - states.loss[epoch].item()))
             apart.append(abs(float(test_loss) - nn.L1Loss()(y_pred, run.y_test).item()))
-        assert max(apart) <= MAE, f"{series['run']} with torch {torch_versions(series)}"
+        assert max(apart) <= BOUND["mae"], f"{series['run']} with torch {torch_versions(series)}"
         if X86:
             farthest = f"{max(apart):.1e}".replace("e-0", "e-").replace("0.0e+00", "0")
             found = f"{apart.count(0)} of {len(apart)} | {farthest} |"
             row = f"| {torch_versions(series)} | {series['notebooks']} | {found}"
             assert re.search(rf"\| {series['run']} \|[^|]+{re.escape(row)}\n", page), row
+
+
+def test_the_author_printed_on_a_gpu_what_72_notebooks_print():
+    group = public("section 6", "cuda")[0]
+    rows = [row[:3] for row in group["rows"]]
+    assert group["notebooks"] == 72
+    assert all(row in rows for row in PUBLISHED["todays_edition"]["6_training"]["rows"])
+
+
+def arange(n, lanes, step):
+    """Return n values from 0 to 1 as torch.arange makes them: (n, 1), float32.
+
+    It goes on from every eighth value on x86-64. A Mac's ARM64 goes on from every fourth one, by a
+    step that is rounded to float32.
+    """
+    i = np.arange(n)
+    lane = np.where(i < (n - 1) // lanes * lanes, i % lanes, 0)
+    return np.float32(np.float32((i - lane) / n) + lane * float(step)).reshape(-1, 1)
 
 
 def gpu_mean(terms, neighbours_first):
@@ -81,16 +101,9 @@ def test_what_a_gpu_prints_follows_from_how_it_rounds(run, device, group, fused,
     That adds the bias to a rounded product or, if it is `fused`, to an exact one: (for the training
     data, for the test data).
     """
-    series = [s for s in PUBLIC_RUNS if s["run"] == run and device in s["said"]][group]
     slope, intercept, n = (0.7, 0.3, 50) if run == "section 6" else (0.3, 0.9, 100)
-    # torch.arange goes on from every eighth value on x86-64. A Mac's ARM64 goes on from every
-    # fourth one, by a step that is rounded to float32.
-    lanes, step = (4, np.float32(1 / n)) if device == "mps" else (8, 1 / n)
-    X = np.float32(np.arange(n) * (1 / n))
-    vectors = X[: (n - 1) // lanes * lanes].reshape(-1, lanes)
-    vectors[:] = vectors[:, :1] + step * np.arange(lanes)
-    X, y = X[:, None], slope * X[:, None] + intercept
-    train, test = slice(n * 4 // 5), slice(n * 4 // 5, n)
+    X = arange(n, 4, np.float32(1 / n)) if device == "mps" else arange(n, 8, 1 / n)
+    y, train, test = slope * X + intercept, slice(n * 4 // 5), slice(n * 4 // 5, n)
     start = RUNS[run].weight, RUNS[run].bias
     after = numpy_closed_form.train(X[train], y[train], *start, epochs=SETTLED + 1)[3:]
     before = [np.float32([first, *column[:-1]]) for first, column in zip(start, after)]
@@ -98,22 +111,5 @@ def test_what_a_gpu_prints_follows_from_how_it_rounds(run, device, group, fused,
     for (weight, bias), part, is_fused in zip((before, after), (train, test), fused):
         product = weight * (X[part].astype(float) if is_fused else X[part])
         losses.append(gpu_mean(abs(np.float32(product + bias) - y[part]), neighbours_first))
-    for epoch, *printed, _ in series["rows"]:
+    for epoch, *printed, _ in public(run, device)[group]["rows"]:
         assert printed == [repr(column[min(epoch, SETTLED)].item()) for column in losses], epoch
-
-
-def test_losses_are_held_against_the_public_runs_of_their_own_device():
-    def told(device, **changed):
-        return nearest_public_run("section 6", device, losses | changed)
-
-    # The 20 numbers that the author printed on a GPU are among those of the largest group.
-    group = next(s for s in PUBLIC_RUNS if (s["run"], *s["said"]) == ("section 6", "cuda"))
-    losses, author = losses_of(group), losses_of(PUBLISHED["todays_edition"]["6_training"])
-    assert losses | author == losses
-    equal = "losses are equal to those of 72 public notebooks (torch 1.10.0 to 2.9.1)"
-    assert told("cuda") == f"section 6 on cuda: 82 of 82 {equal}"
-    far = "the farthest, epoch 10, test loss, is 6.0e-08 off"
-    changed = {"epoch 10, test loss": "0.4392664730548859"}
-    assert told("cuda", **changed) == f"section 6 on cuda: 81 of 82 {equal}; {far}"
-    assert told("xpu") is None
-    assert nearest_public_run("exercise", "mps", {"epoch 20, test loss": "0.218"}).count(" 1 of 1 ")

@@ -1,24 +1,7 @@
 """All 652 numbers that the tutorials print come out of the scripts' cells."""
 
 import pytest
-from published_numbers import (
-    PUBLISHED,
-    RUN,
-    SCRIPTS,
-    TOTAL,
-    Number,
-    counts,
-    device,
-    nearest_public_run,
-    numbers,
-    places,
-)
-
-# The tutorials' digits are those of an x86-64 CPU; a Number says whether ours have to be equal.
-# Elsewhere sums are added up in another order. From the number of roundings, two right float32 runs
-# differ by at most this much in a printed loss: MSE's runs by 2e-5; MAE's by 4e-6, as long as no
-# residual's sign flips, which none was seen to do.
-MSE, MAE = 2e-5, 4e-6
+from published_numbers import BOUND, PUBLISHED, SCRIPTS, TOTAL, Number, counts, numbers, places
 
 
 def agree(number, tolerance):
@@ -37,12 +20,8 @@ def test_the_printed_numbers_are_the_published_ones(script, record_property):
     losses = [n for n in every if n.is_loss]
     equal = [sum(n.ours == n.published for n in some) for some in (counted, losses)]
     record_property("published numbers", [len(counted), equal[0], len(losses), equal[1]])
-    for run in sorted({name for (file, _), name in RUN.items() if file == script}):
-        printed = [n for n in every if RUN.get((script, n.document)) == run]
-        printed = {n.place.split(", ", 1)[1]: n.ours for n in printed if n.place.endswith("loss")}
-        record_property("public run", nearest_public_run(run, device(script), printed))
-
-    wrong = [n for n in every if not agree(n, MSE if n.document == "training_pipeline" else MAE)]
+    loss = "mse" if script == "08_training_pipeline" else "mae"
+    wrong = [n for n in every if not agree(n, BOUND[loss])]
     first = "\n".join(map(str, wrong[:10]))
     assert not wrong, f"{len(wrong)} of {len(every)} numbers are wrong. The first:\n{first}"
 
@@ -58,10 +37,10 @@ def test_no_published_number_is_left_out():
 def test_a_wrong_number_fails_and_is_named():
     exact = Number("notebook", "3_training, epoch 20", "0.21729660034179688", "0.2172966152", True)
     elsewhere = exact._replace(exact=False)  # than on x86-64
-    assert not agree(exact, MAE)
+    assert not agree(exact, BOUND["mae"])
     assert str(exact).endswith("got 0.2172966152, 1.5e-08 apart")
-    assert agree(elsewhere, MAE)
-    assert not agree(elsewhere._replace(ours="0.21731"), MAE)
+    assert agree(elsewhere, BOUND["mae"])
+    assert not agree(elsewhere._replace(ours="0.21731"), BOUND["mae"])
     four_digits = elsewhere._replace(published="0.2172")  # may be rounded to the next
-    assert agree(four_digits, MAE)
-    assert not agree(four_digits._replace(ours="0.2175"), MAE)
+    assert agree(four_digits, BOUND["mae"])
+    assert not agree(four_digits._replace(ours="0.2175"), BOUND["mae"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from published_numbers import PUBLISHED
+from published_numbers import BOUND, PUBLISHED
 
 from manual_grad.numpy_closed_form import START
 from manual_grad.published_runs import published_runs
@@ -30,10 +30,8 @@ def test_a_run_by_torch_optim_has_the_published_losses(name, reference):
     for epoch, *row in printed["rows"]:
         digits = len(row[first].split(".")[1])
         half_a_digit = 0.5 * 10.0**-digits
-        # 4e-6 and 2e-5: what any order of a float32 mean can change, see test_trainers.py.
-        tolerance = half_a_digit + {"mae": 4e-6, "mse": 2e-5}[run.loss]
         ours = reference[name].loss[epoch - first]
-        assert_allclose(ours, float(row[first]), rtol=0, atol=tolerance)
+        assert abs(ours - float(row[first])) <= BOUND[run.loss] + half_a_digit
 
 
 @pytest.mark.parametrize("name", RUNS)

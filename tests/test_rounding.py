@@ -7,7 +7,7 @@ import pytest
 
 from manual_grad import numpy_closed_form, torch_optim
 from manual_grad.published_runs import published_runs
-from manual_grad.rounding import U, before_each_step, first_fault, in_float64, steps
+from manual_grad.rounding import before_each_step, first_fault, steps
 from manual_grad.trajectory import Trajectory
 
 RUNS = published_runs()
@@ -69,41 +69,65 @@ def test_a_wrong_number_is_named_with_its_ratio(reference):
             assert (fault.epoch, fault.column) == (late, column)
 
 
-def test_a_fault_in_words(reference):
+def test_a_faults_line_has_its_epoch_its_number_the_right_one_and_their_ratio(reference):
     run, good = RUNS["section 6"], reference["section 6"]
     loss = first_fault(run, good._replace(loss=np.ones(run.epochs)))
     right = f"should be {loss.right:.9g}, ratio {1 / loss.right:.7g}"
     assert str(loss) == f"epoch 0, loss is 1, {right}"
     still = first_fault(run, good._replace(bias=np.full_like(good.bias, run.bias)))
     assert str(still).endswith(f"1, should be {still.right:.9g}, ratio of the steps 0")
-    moved = first_fault(run._replace(lr=0.0), good)  # a step, where no step is right
+
+
+def test_the_ratio_is_inf_where_no_step_is_right(reference):
+    moved = first_fault(RUNS["section 6"]._replace(lr=0.0), reference["section 6"])
     assert (moved.epoch, moved.column, moved.ratio) == (0, "weight", inf)
 
 
-ONE_EPOCH = Trajectory(*np.zeros((5, 1)))
+def one_epoch(run, loss, weight_grad, bias_grad):
+    """Return one epoch in float64 that found this loss and these gradients, and stepped by them."""
+    steps_to = run.weight - run.lr * weight_grad, run.bias - run.lr * bias_grad
+    return Trajectory(*np.array([loss, weight_grad, bias_grad, *steps_to]).reshape(5, 1))
 
 
-def test_the_bound_of_one_point_is_that_on_paper():
-    """y_pred = 2 * 3 + 1 = 7 and r = 7 - 4 = 3 may be off by 6 + 7 + 3 = 16 roundings of 1."""
-    x, y = np.array([[3.0]]), np.array([[4.0]])
-    run = RUNS["section 3"]._replace(X=x, y=y, weight=2.0, bias=1.0)
-    # Each column's own size counts 4 roundings: 3 of its term and 1 of float64.
-    mae, mse = [16 + 4 * 3, 4 * 3, 4], [2 * 3 * 16 + 4 * 9, 32 * 3 + 4 * 18, 32 + 4 * 6]
-    for loss, expected in (("mae", mae), ("mse", mse)):
-        bounds = in_float64(run._replace(loss=loss), ONE_EPOCH).values()
-        assert [bound[0] / U for _, bound in bounds] == pytest.approx(expected, rel=ROUNDING)
+U = 2.0**-24  # what one rounding to float32 changes 1 by, at most
+INSIDE, OUTSIDE = 1 - 1e-4, 1 + 1e-4  # of a bound, whose terms in U^2 are less than that of it
+
+
+@pytest.mark.parametrize("n", [1, 40])
+@pytest.mark.parametrize("loss", ["mae", "mse"])
+def test_a_number_within_its_bound_on_paper_is_explained_and_none_beyond(loss, n):
+    """y_pred = 2 * 3 + 1 = 7 and r = 7 - 4 = 3 may be off by 6 + 7 + 3 = 16 roundings of 1.
+
+    Each column's own size counts n + 3 more: 3 of a term, n - 1 of the mean, and 1 of float64.
+    """
+    x, y = np.full((n, 1), 3.0), np.full((n, 1), 4.0)
+    run = RUNS["section 3"]._replace(X=x, y=y, weight=2.0, bias=1.0, loss=loss)
+    right, of_terms = {
+        "mae": ([3, 3, 1], [16, 0, 0]),
+        "mse": ([9, 18, 6], [2 * 3 * 16, 32 * 3, 32]),
+    }[loss]
+    bounds = [U * (term + (n + 3) * size) for term, size in zip(of_terms, right)]
+    for sign in (1, -1):
+        for share, faulty in ((INSIDE, False), (OUTSIDE, True)):
+            for i, column in enumerate(Trajectory._fields[:3]):
+                found = [float(number) for number in right]
+                found[i] += sign * share * bounds[i]
+                fault = first_fault(run, one_epoch(run, *found))
+                assert (fault and fault[:2]) == ((0, column) if faulty else None)
+
+
+@pytest.mark.parametrize("n", [1, 40])
+def test_a_slope_may_be_any_only_where_the_residual_is_within_its_bound(n):
+    """y_pred = 2 * 3 + 1 = 7 and a residual of nearly 0 may be off by 6 + 7 = 13 roundings of 1."""
+    x = np.full((n, 1), 3.0)
+    for share, slopes in ((INSIDE, [-1, -0.5, 0, 0.5, 1]), (OUTSIDE, [1])):
+        run = RUNS["section 3"]._replace(X=x, y=7 - share * 13 * U + 0 * x, weight=2.0, bias=1.0)
+        for slope in (-1.001, -1, -0.5, 0, 0.5, 1, 1.001):
+            fault = first_fault(run, one_epoch(run, 13 * U, 3 * slope, slope))
+            assert (fault is None) == (slope in slopes), (share, slope)
+
+
+def test_a_loss_that_is_neither_mae_nor_mse_has_no_bound():
+    run = RUNS["section 3"]._replace(loss="bce")
     with pytest.raises(ValueError, match="must be 'mae' or 'mse', not 'bce'"):
-        in_float64(run._replace(loss="bce"), ONE_EPOCH)
-
-
-def test_a_sign_may_be_any_where_rounding_decides_it_and_only_there(reference):
-    run, good = RUNS["section 3"], reference["section 3"]
-    # A sign that is known may not flip: here that of the smallest x but 0.
-    flipped = good._replace(weight_grad=good.weight_grad + np.float32(2 * 0.02 / 40))
-    assert first_fault(run, flipped)[:2] == (0, "weight_grad")
-    # At the true parameters all residuals are 0 but for rounding: every slope, and no more.
-    there = in_float64(run._replace(weight=0.7, bias=0.3), ONE_EPOCH)
-    for column, mean in (("weight_grad", run.X.mean().item()), ("bias_grad", 1)):
-        value, bound = there[column]
-        for slope in (1, -1):
-            assert abs(slope * mean - value[0]) <= bound[0] < 1.001 * mean
+        first_fault(run, one_epoch(run, 1, 1, 1))

@@ -122,9 +122,3 @@ def test_plot_predictions_can_be_called_in_both_of_the_tutorials_ways():
             assert torch.equal(torch.tensor(points.get_offsets()).float(), torch.hstack([x, y]))
         markers = {points.get_paths()[0].vertices.tobytes() for points in drawn}
         assert len(markers) == 3, "legible in grey"
-
-
-def test_04_the_model_is_too_high_on_the_left_and_too_low_on_the_right():
-    names = ran("04_infer").names
-    residuals = names["model_0"](names["X"]) - names["y"]
-    assert residuals[-1] < 0 < residuals[0]
