@@ -21,10 +21,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.widgets import Button, RadioButtons, Slider
 
-from manual_grad import numpy_closed_form, program
-from manual_grad.loss_map import draw_map, write
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import draw_map
 from manual_grad.numpy_closed_form import START, tutorial_data
-from manual_grad.program import BLUE, ORANGE
+from manual_grad.pictures import BLUE, ORANGE, write
 
 X, Y, _, _ = tutorial_data()
 # Inches, and points: with its frame and toolbar the window fits a screen of 1366 x 768.
@@ -38,7 +38,7 @@ EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons 
 class Explorer:
     """The window. `path` holds (weight, bias) at its start and after each epoch."""
 
-    @plt.rc_context(program.SLIDE | WINDOW)
+    @plt.rc_context(pictures.SLIDE | WINDOW)
     def __init__(self):
         self.figure, (line_axes, map_axes) = plt.subplots(1, 2)
         self.figure.subplots_adjust(0.07, 0.36, 0.98, 0.84, wspace=0.21)
@@ -201,7 +201,7 @@ def main():
         plt.show()
     else:
         print("No window here: it needs a display, and a toolkit such as tkinter.")
-        program.save_figure(explorer.figure, "explore")
+        pictures.save_figure(explorer.figure, "explore")
 
 
 if __name__ == "__main__":

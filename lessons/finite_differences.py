@@ -21,7 +21,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import program
+from manual_grad import pictures, program
 from manual_grad.derivative import slopes
 from manual_grad.losses import LOSSES
 
@@ -50,13 +50,13 @@ def print_errors():
         print("{:>8.0e}{:>12.1e}{:>12.1e}".format(h, *pair))
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_errors():
     """Draw the errors against h, both axes logarithmic; return the figure."""
     steps, forward, central = errors()
     figure, axes = plt.subplots()
-    axes.loglog(steps, forward, "o-", color=program.BLUE, label="forward difference")
-    axes.loglog(steps, central, "s--", color=program.ORANGE, label="central difference")
+    axes.loglog(steps, forward, "o-", color=pictures.BLUE, label="forward difference")
+    axes.loglog(steps, central, "s--", color=pictures.ORANGE, label="central difference")
     for text, place in (
         ("rounding, like 1 / h", (3e-12, 3e-8)),
         ("truncation, like h", (8e-6, 3e-5)),
@@ -74,8 +74,8 @@ def plot_errors():
 def main():
     print_errors()
     print("\n# The picture")
-    program.save_figure(plot_errors(), "finite_differences")
-    program.show_figures()
+    pictures.save_figure(plot_errors(), "finite_differences")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

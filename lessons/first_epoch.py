@@ -26,9 +26,9 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import numpy_closed_form, program, torch_optim
-from manual_grad.loss_map import draw_map, path, write
-from manual_grad.program import BLUE, ORANGE
+from manual_grad import numpy_closed_form, pictures, program, torch_optim
+from manual_grad.loss_map import draw_map, path
+from manual_grad.pictures import BLUE, ORANGE, write
 from manual_grad.published_runs import published_runs
 
 ROWS = [
@@ -94,7 +94,7 @@ def print_mixed(run):
     print("How far off a point is makes no difference: only a change of sign changes the gradient.")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_residuals(run):
     """Draw the residuals before the first epoch and after the last one; return the figure."""
     X, y = run.X.numpy(), run.y.numpy()
@@ -123,7 +123,7 @@ def plot_residuals(run):
     return figure
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_surface(run):
     """Draw where the first step is on the loss surface, and the step enlarged; return the figure.
 
@@ -185,7 +185,7 @@ def graph(run):
     }
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_graph(run):
     """Draw the graph: a box for one number, a stack of boxes for one number a point."""
     n, x, y = len(run.X), run.X[-1].item(), run.y[-1].item()
@@ -246,10 +246,10 @@ def main():
     print_mixed(run)
 
     print("\n# The pictures")
-    program.save_figure(plot_residuals(run), "first_epoch_residuals")
-    program.save_figure(plot_surface(run), "first_epoch_surface")
-    program.save_figure(plot_graph(run), "first_epoch_graph")
-    program.show_figures()
+    pictures.save_figure(plot_residuals(run), "first_epoch_residuals")
+    pictures.save_figure(plot_surface(run), "first_epoch_surface")
+    pictures.save_figure(plot_graph(run), "first_epoch_graph")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import numpy_closed_form, program
-from manual_grad.loss_map import draw_band, draw_map, losses_at, path
-from manual_grad.program import BLUE, GREEN, ORANGE, PINK
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import draw_map, losses_at, path
+from manual_grad.pictures import BLUE, GREEN, ORANGE, PINK, draw_band
 from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
@@ -78,7 +78,7 @@ def print_table(run, rates, paths, h):
         print(f"{rate:>6.4g}{factors}{text}")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(run, rates, paths, title):
     """Draw each rate's losses, and each path over the loss surface; return the Figure."""
     figure = plt.figure()
@@ -130,8 +130,8 @@ def main():
         paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
         print(f"\n# {loss.upper()}: five rates, {run.epochs} epochs")
         print_table(run, rates, paths, shown)
-        program.save_figure(plot(run, rates, paths, title), name)
-    program.show_figures()
+        pictures.save_figure(plot(run, rates, paths, title), name)
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from torch import nn
 
-from manual_grad import numpy_closed_form, program, torch_optim
-from manual_grad.program import BLUE, ORANGE
+from manual_grad import numpy_closed_form, pictures, program, torch_optim
+from manual_grad.pictures import BLUE, ORANGE
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import find_cycle
 
@@ -85,7 +85,7 @@ def print_cycle(name, run, trajectory):
     print(f"Epoch: {row} | Train loss: {losses[0][0]} | Test loss: {losses[1][1]}")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(run, trajectory, every):
     """Draw both models' losses beside the row's, and those of each epoch; return the Figure."""
     figure, (models, epochs) = plt.subplots(1, 2)
@@ -136,8 +136,8 @@ def main():
 
     print("\n# The picture")
     figure = plot(runs["section 6"], trajectories["section 6"], EVERY["section 6"])
-    program.save_figure(figure, "limit_cycle")
-    program.show_figures()
+    pictures.save_figure(figure, "limit_cycle")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

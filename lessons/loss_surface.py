@@ -22,9 +22,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import PillowWriter
 
-from manual_grad import numpy_closed_form, program
-from manual_grad.loss_map import draw_map, losses_at, path, write
-from manual_grad.program import BLUE, GREEN, ORANGE
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import draw_map, losses_at, path
+from manual_grad.pictures import BLUE, GREEN, ORANGE, write
 from manual_grad.published_runs import published_runs
 
 SHOWN = [0, 10, 20, 50, 100]  # epochs that bear their number
@@ -41,7 +41,7 @@ def with_equal_first_step(run, loss):
     return run._replace(loss=loss, lr=run.lr * slope / other_slope)
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(runs, paths):
     """Draw the runs' paths over two maps, and the length of each step; return the Figure."""
     figure, (*maps, lengths) = plt.subplots(1, 3)
@@ -68,7 +68,7 @@ def plot(runs, paths):
     return figure
 
 
-@plt.rc_context(program.SLIDE | FILM)
+@plt.rc_context(pictures.SLIDE | FILM)
 def film(run, points):
     """Return the film's Figure, and the function of an epoch that shows it there."""
     figure, (line_axes, map_axes) = plt.subplots(1, 2)
@@ -102,7 +102,7 @@ def main(animation=False):
     run = published_runs()["section 3"]
     runs = run, with_equal_first_step(run, "mse")
     paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
-    program.save_figure(plot(runs, paths), "loss_surface")
+    pictures.save_figure(plot(runs, paths), "loss_surface")
     if animation:
         run = run._replace(epochs=200)
         figure, show = film(run, path(run, run.train(numpy_closed_form.train)))
@@ -113,7 +113,7 @@ def main(animation=False):
                 writer.grab_frame()
         print("Saved figures/training.gif")
         plt.close(figure)  # a window would show its last frame only
-    program.show_figures()
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from manual_grad import numpy_closed_form, program
+from manual_grad import numpy_closed_form, pictures, program
 from manual_grad.numpy_closed_form import START
-from manual_grad.program import BLUE, ORANGE
+from manual_grad.pictures import BLUE, ORANGE
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT
 
 NOISE = 0.1  # the standard deviation of what is added to each label
@@ -141,7 +141,7 @@ def choose_rate(train, validation, test, size=8):
     print(f"test loss {losses(ends[chosen][0], test).item():.4f}")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(curves, floor):
     """Draw the losses over steps and over points seen; return the Figure."""
     looks = dict(color="black"), dict(color=BLUE, ls="--"), dict(color=ORANGE, lw=1.2)
@@ -170,8 +170,8 @@ def main():
         print(f"{name:<10}{len(points):>5} points{floor:>10.4f}")
     curves = print_sizes(train, floors[0])
     choose_rate(train, validation, test)
-    program.save_figure(plot(curves, floors[0]), "minibatches")
-    program.show_figures()
+    pictures.save_figure(plot(curves, floors[0]), "minibatches")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

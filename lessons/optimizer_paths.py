@@ -16,10 +16,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from manual_grad import optimizers, program, torch_optim
+from manual_grad import optimizers, pictures, program, torch_optim
 from manual_grad.loss_map import draw_map, losses_at, path
 from manual_grad.losses import mse_gradient
-from manual_grad.program import BLUE, GREEN, ORANGE, SKY
+from manual_grad.pictures import BLUE, GREEN, ORANGE, SKY
 from manual_grad.published_runs import published_runs
 
 OPTIMIZERS = {  # by name: class, options, look
@@ -80,7 +80,7 @@ def print_table(run):
     return paths
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(run, paths):
     """Draw the paths over the loss surface, and their losses; return the Figure."""
     figure, (left, right) = plt.subplots(1, 2, width_ratios=[3, 2])
@@ -103,8 +103,8 @@ def main():
     paths = print_table(run)
 
     print("\n# The picture")
-    program.save_figure(plot(run, paths), "optimizers")
-    program.show_figures()
+    pictures.save_figure(plot(run, paths), "optimizers")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

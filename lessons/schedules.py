@@ -22,9 +22,8 @@ import numpy as np
 import torch
 
 from lessons.limit_cycle import both_losses
-from manual_grad import numpy_closed_form, program, torch_optim
-from manual_grad.loss_map import draw_band
-from manual_grad.program import BLUE, GREEN, ORANGE, SKY
+from manual_grad import numpy_closed_form, pictures, program, torch_optim
+from manual_grad.pictures import BLUE, GREEN, ORANGE, SKY, draw_band
 from manual_grad.published_runs import published_runs
 
 
@@ -87,7 +86,7 @@ def print_table(run, runs):
     print(f"Float32 labels near 1 are {spacing:.0e} apart: a loss of that size is rounding.")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(run, runs):
     """Draw the rates and the train losses over the epochs; return the Figure."""
     figure, (left, right) = plt.subplots(1, 2, width_ratios=[2, 3])
@@ -108,8 +107,8 @@ def main():
     print_table(run, runs)
 
     print("\n# The picture")
-    program.save_figure(plot(run, runs), "schedules")
-    program.show_figures()
+    pictures.save_figure(plot(run, runs), "schedules")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The loss as a drawing: a map over weight and bias, and a band over the epochs of a run.
+"""The loss as a map over weight and bias.
 
 The loss of a line depends on two numbers, weight and bias, so that it can be drawn as a map whose
 every point is a model. Lines of equal loss play the part of a map's contour lines, a star marks the
@@ -10,6 +10,7 @@ import numpy as np
 
 from manual_grad.losses import LOSSES
 from manual_grad.numpy_closed_form import TRUE_BIAS, TRUE_WEIGHT
+from manual_grad.pictures import write
 
 
 def losses_at(loss, X, y, weight, bias):
@@ -50,19 +51,3 @@ def draw_map(axes, loss, X, y, weights, biases, levels, fill=True, words=True):
         axes.clabel(lines, fontsize=14, colors="0.3", zorder=1)  # below a path
         write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
     return lines
-
-
-def write(axes, text, point, offset=(10, 8)):
-    """Write beside a point, `offset` printer's points away, on white; return the Annotation."""
-    white = dict(fc="white", ec="none", pad=1.5)
-    return axes.annotate(text, point, offset, textcoords="offset points", bbox=white)
-
-
-def draw_band(axes, losses, **look):
-    """Draw losses over epochs 0, 1, ... as a band from each loss to the one before it.
-
-    Where a loss jumps to and fro in every epoch, a line would fill the place between its two
-    values; a band does so in one colour, and has the width of the jumps.
-    """
-    low, high = np.minimum(losses[1:], losses[:-1]), np.maximum(losses[1:], losses[:-1])
-    return axes.fill_between(np.arange(1, len(losses)), low, high, **look)

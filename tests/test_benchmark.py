@@ -32,7 +32,7 @@ def test_the_table_and_the_picture_show_each_trainers_numbers(quick, monkeypatch
     monkeypatch.setattr(benchmark, "measure_time", by_size)
     monkeypatch.setattr(benchmark.numpy_blocks, "cores", lambda: 3)
     monkeypatch.setattr(benchmark.torch, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(benchmark.program, "save_figure", lambda *saved: figures.append(saved))
+    monkeypatch.setattr(benchmark, "save_figure", lambda *saved: figures.append(saved))
     benchmark.main(quick)
     lines = capsys.readouterr().out.splitlines()
     rows = dict(map(str.strip, line.split(" | ")[:2]) for line in lines if " | " in line)

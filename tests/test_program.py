@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from manual_grad import program
+from manual_grad import pictures, program
 
 ROOT = Path(program.__file__).parents[1]
 ROOMS = "manual_grad", "check", "lessons", "beyond"
@@ -52,8 +52,8 @@ def test_a_window_opens_only_where_there_is_a_display(monkeypatch):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append("a window"))
     canvas = plt.figure().canvas
-    program.show_figures()
+    pictures.show_figures()
     assert shown == []
     monkeypatch.setattr(type(canvas), "required_interactive_framework", "qt")
-    program.show_figures()
+    pictures.show_figures()
     assert shown == ["a window"]
