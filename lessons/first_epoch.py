@@ -3,7 +3,7 @@
 For each training point there is a row: the prediction, the residual y_pred - y, its sign (which is
 the slope of |residual|), and sign * x. The loss is the mean of |residual|, and its gradients are
 the mean of sign * x, for the weight, and the mean of sign, for the bias. A step of lr against them
-gives the new parameters; autograd finds the same five numbers.
+gives the new parameters. Autograd finds the same two gradients, from the operations alone.
 
 In the first epoch all predictions are too low, so that every sign is -1. In epoch 30 the signs are
 mixed, which is all that has changed MAE's gradient.
@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from manual_grad import numpy_closed_form, pictures, program, torch_optim
-from manual_grad.loss_map import draw_map, path
+from manual_grad.loss_map import draw_map, name_lines, path
 from manual_grad.pictures import BLUE, ORANGE, write
 from manual_grad.published_runs import published_runs
 
@@ -61,7 +61,8 @@ def on_paper(run):
 
 def print_table(run, parameters):
     """Print every fourth row of the table at (weight, bias); return the signs of all rows."""
-    print("weight = {:.8f}, bias = {:.8f}; every fourth point\n".format(*parameters))
+    n, (weight, bias) = len(run.X), parameters
+    print(f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the {n} points\n")
     columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
     print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
     rows = np.hstack(table(run.X.numpy(), run.y.numpy(), *parameters)) + 0.0  # -0 + 0 is 0
@@ -71,13 +72,14 @@ def print_table(run, parameters):
 
 
 def print_numbers(run):
-    """Print loss, gradients and step, on paper and by autograd."""
+    """Print loss, gradients and step, on paper and by torch."""
     print("\n# The first epoch: loss, gradients and step, in two ways\n")
-    print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "autograd"))
-    by_autograd = np.ravel(run._replace(epochs=1).train(torch_optim.train))
-    for row, *numbers in zip(ROWS, on_paper(run), by_autograd):
+    print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "torch"))
+    by_torch = np.ravel(run._replace(epochs=1).train(torch_optim.train))
+    for row, *numbers in zip(ROWS, on_paper(run), by_torch):
         print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, *numbers))
-    print("\nBoth are float32, which keeps about 7 digits: they may differ from the 8th digit on.")
+    print(f"\nThe means are those of all {len(run.X)} points. Both columns are float32, which")
+    print("keeps about 7 digits: they may differ from the 8th digit on.")
 
 
 def print_mixed(run):
@@ -133,18 +135,22 @@ def plot_surface(run):
     X, y = run.X.numpy(), run.y.numpy()
     _, *gradient, weight, bias = on_paper(run)
     start, new, gradient = (np.array(a) for a in ((run.weight, run.bias), (weight, bias), gradient))
-    center, reach = start + (new - start) / 4, 0.01
+    center, reach = start + (new - start) / 4, np.array([0.01, 0.011])
+    far = [(0.98, 0.6), (0.94, 0.51), (0.9, 0.425)]
+    far += [(0.8, 0.16), (0.51, 0.18), (0.65, 0.03), (0.62, -0.065)]
+    near = [(0.334, 0.139), (0.344, 0.131), (0.344, 0.127), (0.344, 0.123), (0.333, 0.123)]
     figure, axes = plt.subplots(1, 2)
-    for axis, middle, size, levels in (
-        (axes[0], (0.6, 0.35), 0.45, [0.1, 0.2, 0.3, 0.4]),
-        (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32]),
+    for axis, middle, reaches, levels, places in (
+        (axes[0], (0.6, 0.35), 45 * reach, [0.1, 0.2, 0.3, 0.4], far),
+        (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32], near),
     ):
-        weights, biases = (np.linspace(m - size, m + size, 91) for m in middle)
-        draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
+        weights, biases = (np.linspace(m - r, m + r, 91) for m, r in zip(middle, reaches))
+        lines = draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
+        name_lines(axis, lines, places)
         axis.set(aspect="equal")
         axis.locator_params(nbins=5)
     axes[0].set_title("The MAE: lines of equal loss")
-    axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, fill=False, lw=2.5))
+    axes[0].add_patch(plt.Rectangle(center - reach, *2 * reach, fill=False, lw=2.5))
     write(axes[0], "enlarged on the right", center, (14, -36)).set(ha="center")
     axes[1].set_title("The first step goes against the gradient")
     for end, color, text in (
@@ -166,17 +172,13 @@ def graph(run):
     them. The gradients of all points add up where one number takes part in all, as weight and bias
     do. (manual_grad/engine.py goes the same way back through any expression.)
     """
-    X, y = run.X.numpy(), run.y.numpy()
-    weight, bias = map(X.dtype.type, (run.weight, run.bias))
-    product = weight * X
-    y_pred = product + bias
-    residual = y_pred - y
-    size = np.abs(residual)
-    size_grad = np.full_like(X, 1 / len(X))
-    residual_grad = size_grad * np.sign(residual)
+    weight, bias = map(np.float32, (run.weight, run.bias))
+    X, _, y_pred, residual, sign, _ = table(run.X.numpy(), run.y.numpy(), weight, bias)
+    size, size_grad = np.abs(residual), np.full_like(X, 1 / len(X))
+    residual_grad = size_grad * sign
     return {
         "weight": (weight, (residual_grad * X).sum()),
-        "weight * X": (product, residual_grad),
+        "weight * X": (weight * X, residual_grad),
         "bias": (bias, residual_grad.sum()),
         "y_pred": (y_pred, residual_grad),
         "residual": (residual, residual_grad),

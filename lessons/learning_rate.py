@@ -11,11 +11,11 @@ overshoots farther than the one before, so that training diverges. Source: Boyd 
 Convex Optimization, section 9.3 (gradient descent on a quadratic function).
 
 MAE never diverges, because its gradient g is a mean of signs, whose length is bounded, and so is
-that of a step, lr |g|. As MAE is convex, a step leads nearer to the optimum wherever MAE exceeds
-its minimum by more than lr |g|^2 / 2. But the gradient doesn't fade out on the way there, so that
-training ends in jumps to and fro, which are the wider the larger lr is. From about lr = 0.35 on it
-jumps between two points of which one is the start, and nothing is learned. Source: Boyd, Xiao and
-Mutapcic, Subgradient Methods.
+that of a step, lr |g|. Because MAE is convex, a step leads nearer to the optimum as long as the MAE
+is more than lr |g|^2 / 2 above its smallest value. But the gradient doesn't fade out on the way
+there, so that training ends in jumps to and fro, which are the wider the larger lr is. From about
+lr = 0.35 on it jumps between two points of which one is the start, and nothing is learned. Source:
+Boyd, Xiao and Mutapcic, Subgradient Methods.
 
 Prints the losses and parameters, and saves figures/learning_rate.png for MSE and
 figures/learning_rate_mae.png for MAE.
@@ -85,17 +85,16 @@ def plot(run, rates, paths, title):
     left, right = figure.subfigures(1, 2, width_ratios=[2, 3])
     losses = left.subplots()
     *panels, key = right.subplots(2, 3, sharex=True, sharey=True).flat
-    X, y, epochs = run.X.numpy(), run.y.numpy(), np.arange(run.epochs + 1)
+    X, y = run.X.numpy(), run.y.numpy()
     for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
         label = f"lr = {rate:.3g}"
-        values = losses_at(run.loss, X, y, *points)
-        draw_band(losses, values, color=look["color"], alpha=0.5, lw=2.5)
-        # Every 9 epochs: an even number would show one edge of a band only.
-        losses.plot(epochs[::9], values[::9], **look, lw=0, label=label)
-        draw_map(panel, run.loss, X, y, *MAP, words=False)
-        panel.plot(*points, color=look["color"], lw=2)
-        panel.plot(*points[:, 0], "o", color="white", mec="black", mew=2, ms=13, label="start")
-        panel.plot(*points[:, -1:], **look)
+        draw_band(losses, losses_at(run.loss, X, y, *points), every=9, **look, label=label)
+        draw_map(panel, run.loss, X, y, *MAP)
+        panel.lines[0].set_zorder(3)  # the star: above a path that crosses it again and again
+        panel.plot(*points, color=look["color"], lw=1.5)
+        begin = dict(color="white", mec="black", mew=2, ms=13, label="start")
+        panel.plot(*points[:, 0], "o", **begin, zorder=4)
+        panel.plot(*points[:, -1:], **look, zorder=4)
         panel.set(title=label, xlabel="", ylabel="", xticks=[0.3, 0.5, 0.7])
     losses.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
     losses.set_title("The losses")

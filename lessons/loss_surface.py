@@ -23,14 +23,18 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 
 from manual_grad import numpy_closed_form, pictures, program
-from manual_grad.loss_map import draw_map, losses_at, path
+from manual_grad.loss_map import draw_map, losses_at, name_lines, path
 from manual_grad.pictures import BLUE, GREEN, ORANGE, write
 from manual_grad.published_runs import published_runs
 
 SHOWN = [0, 10, 20, 50, 100]  # epochs that bear their number
 LEVELS = {"mae": [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5], "mse": [0, 0.01, 0.04, 0.09, 0.16, 0.25]}
+PLACES = {  # of the lines' labels
+    "mae": [(0.78, 0.22), (0.68, 0.2), (0.66, 0.12), (0.5, 0.08), (0.72, 0.46), (0.72, 0.36)],
+    "mse": [(0.66, 0.2), (0.66, 0.12), (0.5, 0.08), (0.72, 0.5)],
+}
 FILM = {"font.size": 22, "axes.titlesize": 24, "legend.fontsize": 20}  # it is shown small
-MAP = np.linspace(0.25, 0.85, 49), np.linspace(0.05, 0.55, 41)  # weights, biases
+MAP = np.linspace(0.25, 0.9, 53), np.linspace(0.05, 0.55, 41)  # weights, biases
 
 
 def with_equal_first_step(run, loss):
@@ -41,6 +45,12 @@ def with_equal_first_step(run, loss):
     return run._replace(loss=loss, lr=run.lr * slope / other_slope)
 
 
+def draw_surface(axes, run):
+    """Draw the map of a run's loss."""
+    data = run.X.numpy(), run.y.numpy()
+    name_lines(axes, draw_map(axes, run.loss, *data, *MAP, LEVELS[run.loss]), PLACES[run.loss])
+
+
 @plt.rc_context(pictures.SLIDE)
 def plot(runs, paths):
     """Draw the runs' paths over two maps, and the length of each step; return the Figure."""
@@ -48,7 +58,7 @@ def plot(runs, paths):
     looks = dict(color=BLUE, marker="s"), dict(color=ORANGE, marker="o")
     for axes, run, points, look in zip(maps, runs, paths, looks):
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
-        draw_map(axes, run.loss, run.X.numpy(), run.y.numpy(), *MAP, LEVELS[run.loss])
+        draw_surface(axes, run)
         axes.plot(*points, **look, mec="black", markevery=10)
         for epoch in SHOWN:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
@@ -77,13 +87,13 @@ def film(run, points):
     (line,) = line_axes.plot([], [], color=ORANGE, lw=5, label="the model's line")
     line_axes.set(xlim=(-0.03, 1.03), ylim=(0, 1.08), xlabel="x (no unit)", ylabel="y (no unit)")
     line_axes.legend(loc="lower right")
-    X, y = run.X.numpy(), run.y.numpy()
-    draw_map(map_axes, run.loss, X, y, *MAP, LEVELS[run.loss])
+    draw_surface(map_axes, run)
     (walk,) = map_axes.plot([], [], color=ORANGE, lw=4)
     (point,) = map_axes.plot([], [], "o", color=ORANGE, mec="black", ms=18)
     title = line_axes.set_title("")
     map_axes.set_title("The darker, the higher the loss")
-    ends, losses = np.array([0, 1]), losses_at(run.loss, X, y, *points)
+    losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
+    ends = np.array([0, 1])
 
     def show(epoch):
         weight, bias = points[:, epoch]

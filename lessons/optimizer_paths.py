@@ -17,20 +17,21 @@ import numpy as np
 import torch
 
 from manual_grad import optimizers, pictures, program, torch_optim
-from manual_grad.loss_map import draw_map, losses_at, path
+from manual_grad.loss_map import draw_map, losses_at, name_lines, path
 from manual_grad.losses import mse_gradient
-from manual_grad.pictures import BLUE, GREEN, ORANGE, SKY
+from manual_grad.pictures import BLUE, GREEN, ORANGE, PINK
 from manual_grad.published_runs import published_runs
 
 OPTIMIZERS = {  # by name: class, options, look
     "plain SGD": ("SGD", {}, dict(color="black", marker="o", zorder=3)),
     "momentum": ("SGD", dict(momentum=0.9), dict(color=BLUE, marker="s", ls="--")),
-    "Nesterov": ("SGD", dict(momentum=0.9, nesterov=True), dict(color=SKY, marker="^")),
+    "Nesterov": ("SGD", dict(momentum=0.9, nesterov=True), dict(color=PINK, marker="^")),
     "RMSprop": ("RMSprop", {}, dict(color=GREEN, marker="D", ls=":")),
     "Adam": ("Adam", {}, dict(color=ORANGE, marker="X")),
 }
-LEVELS = [0, 0.01, 0.04, 0.09, 0.16]
-MAP = np.linspace(0.28, 0.78, 26), np.linspace(0.08, 0.52, 23), LEVELS
+MAP = np.linspace(0.28, 0.78, 26), np.linspace(0.08, 0.52, 23), [0, 0.01, 0.04, 0.09, 0.16]
+PLACES = [(0.56, 0.45), (0.46, 0.31), (0.51, 0.18), (0.4, 0.13), (0.72, 0.49)]  # of lines' labels
+EVERY = 10  # epochs from one marker to the next
 
 
 def train_by_hand(run, name, options):
@@ -85,12 +86,13 @@ def plot(run, paths):
     """Draw the paths over the loss surface, and their losses; return the Figure."""
     figure, (left, right) = plt.subplots(1, 2, width_ratios=[3, 2])
     X, y = run.X.numpy(), run.y.numpy()
-    draw_map(left, "mse", X, y, *MAP)
+    name_lines(left, draw_map(left, "mse", X, y, *MAP), PLACES)
     for title, (_, _, look) in OPTIMIZERS.items():
-        left.plot(*paths[title], **look, markevery=10, label=title)
-        right.plot(losses_at("mse", X, y, *paths[title]), **look, markevery=10, label=title)
+        look = dict(look, markevery=EVERY, label=title)
+        left.plot(*paths[title], **look)
+        right.plot(losses_at("mse", X, y, *paths[title]), **look)
     left.set_title("Paths over the loss surface")
-    left.legend(loc="lower right", title="one marker every 10 epochs")
+    left.legend(handles=left.lines[1:], loc="lower right", title=f"one marker every {EVERY} epochs")
     right.set(yscale="log", xlabel="epoch", ylabel="MSE (no unit)", title="The losses")
     words = "all go farther than plain SGD. Momentum and Adam overshoot"
     figure.suptitle(f"{run.epochs} epochs, lr = {run.lr}: {words}")

@@ -95,7 +95,7 @@ def plot_paths(runs):
     weights, biases = np.linspace(0.05, 0.85, 81), np.linspace(0.05, 0.9, 86)
     levels = np.arange(0.1, 0.6, 0.1)
     data = run.X.numpy(), run.y.numpy()
-    lines = draw_map(axes, "mae", *data, weights, biases, levels, fill=False, words=False)
+    lines = draw_map(axes, "mae", *data, weights, biases, levels, fill=False)
     axes.clabel(lines, fontsize=14, manual=[(0.8, 0.27 + level) for level in levels])
     for name, run, trajectories in runs:
         for trainer, trajectory in trajectories.items():

@@ -33,14 +33,17 @@ def write(axes, text, point, offset=(10, 8)):
     return axes.annotate(text, point, offset, textcoords="offset points", bbox=white)
 
 
-def draw_band(axes, losses, **look):
+def draw_band(axes, losses, every, **look):
     """Draw losses over epochs 0, 1, ... as a band from each loss to the one before it.
 
     Where a loss jumps to and fro in every epoch, a line would fill the place between its two
-    values; a band does so in one colour, and has the width of the jumps.
+    values; a band does so in one colour, and has the width of the jumps. There is a marker `every`
+    so many epochs, an odd number, because an even one would show one edge of the band only.
     """
     low, high = np.minimum(losses[1:], losses[:-1]), np.maximum(losses[1:], losses[:-1])
-    return axes.fill_between(np.arange(1, len(losses)), low, high, **look)
+    epochs = np.arange(len(losses))
+    axes.fill_between(epochs[1:], low, high, color=look["color"], alpha=0.5, lw=2.5)
+    axes.plot(epochs[::every], losses[::every], **look, lw=0)
 
 
 def save_figure(figure, name):
