@@ -41,8 +41,9 @@ ROWS = [
 MIXED = 30  # an epoch whose residuals have both signs
 
 
-def table(X, y, weight, bias):
-    """Return the columns X, y, y_pred, residual, sign, sign * X: arrays of the shape of X."""
+def table(run, weight, bias):
+    """Return the columns X, y, y_pred, residual, sign, sign * X: arrays of shape (n, 1)."""
+    X, y = run.X.numpy(), run.y.numpy()
     y_pred = weight * X + bias
     residual = y_pred - y
     sign = np.sign(residual)
@@ -51,9 +52,8 @@ def table(X, y, weight, bias):
 
 def on_paper(run):
     """Return the five numbers of ROWS from the columns of the table, in float32."""
-    X, y = run.X.numpy(), run.y.numpy()
-    weight, bias, lr = map(X.dtype.type, (run.weight, run.bias, run.lr))
-    _, _, _, residual, sign, sign_X = table(X, y, weight, bias)
+    weight, bias, lr = map(np.float32, (run.weight, run.bias, run.lr))
+    *_, residual, sign, sign_X = table(run, weight, bias)
     weight_grad, bias_grad = sign_X.mean(), sign.mean()
     step = weight - lr * weight_grad, bias - lr * bias_grad
     return [float(number) for number in (np.abs(residual).mean(), weight_grad, bias_grad, *step)]
@@ -65,7 +65,7 @@ def print_table(run, parameters):
     print(f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the {n} points\n")
     columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
     print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
-    rows = np.hstack(table(run.X.numpy(), run.y.numpy(), *parameters)) + 0.0  # -0 + 0 is 0
+    rows = np.hstack(table(run, *parameters)) + 0.0  # -0 + 0 is 0
     for i in range(0, len(rows), 4):
         print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *rows[i]))
     return rows[:, 4]
@@ -99,15 +99,11 @@ def print_mixed(run):
 @plt.rc_context(pictures.SLIDE)
 def plot_residuals(run):
     """Draw the residuals before the first epoch and after the last one; return the figure."""
-    X, y = run.X.numpy(), run.y.numpy()
-    end = run.train(numpy_closed_form.train)
-    panels = {
-        "Before the first step": (run.weight, run.bias),
-        f"After {run.epochs} steps": (end.weight[-1], end.bias[-1]),
-    }
+    first, *_, last = path(run, run.train(numpy_closed_form.train)).T
+    panels = {"Before the first step": first, f"After {run.epochs} steps": last}
     figure, axes = plt.subplots(1, 2, sharex=True, sharey=True)
     for axis, (when, parameters) in zip(axes, panels.items()):
-        _, _, y_pred, residual, sign, _ = table(X, y, *parameters)
+        X, y, y_pred, residual, sign, sign_X = table(run, *parameters)
         axis.plot(X, y_pred, color="black", label="predictions")
         for value, color, marker, style, words in (
             (-1, BLUE, "^", "-", "below 0 (line must rise)"),
@@ -117,8 +113,8 @@ def plot_residuals(run):
             label = f"data point, residual {words}: {some.sum()}"
             axis.vlines(X[some], y[some], y_pred[some], color, style, lw=2.5)
             axis.plot(X[some], y[some], marker, color=color, label=label)
-        gradient = (sign * X).mean(), sign.mean()
-        axis.set_title("{}\ngradient: weight {:.3f}, bias {:.3f}".format(when, *gradient))
+        gradient = f"weight {sign_X.mean():.3f}, bias {sign.mean():.3f}"
+        axis.set_title(f"{when}\ngradient: {gradient}")
         axis.set(xlabel="X (no unit)")
         axis.legend(loc="upper left").set_in_layout(False)  # else the panels shrink
     axes[0].set(ylabel="y (no unit)", ylim=(0.05, 1.08))  # room for the legends
@@ -173,7 +169,7 @@ def graph(run):
     do. (manual_grad/engine.py goes the same way back through any expression.)
     """
     weight, bias = map(np.float32, (run.weight, run.bias))
-    X, _, y_pred, residual, sign, _ = table(run.X.numpy(), run.y.numpy(), weight, bias)
+    X, _, y_pred, residual, sign, _ = table(run, weight, bias)
     size, size_grad = np.abs(residual), np.full_like(X, 1 / len(X))
     residual_grad = size_grad * sign
     return {

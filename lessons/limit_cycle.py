@@ -37,8 +37,7 @@ EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's":
 def first_printed_epoch(trajectory, every):
     """Return the first epoch in the cycle whose row the table prints.
 
-    State A is the one before this epoch's step, state B the one after it. If the cycle has two
-    states, these are all.
+    State A is the one before this epoch's step, state B the one after it.
     """
     first, _ = find_cycle(trajectory)
     return (first // every + 1) * every

@@ -5,6 +5,7 @@ from itertools import combinations
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 
 def color(artist):
@@ -45,16 +46,14 @@ def assert_key(legend, drawn):
 
 
 def assert_words_are_whole(figure):
-    """Assert that no note leaves its panel, and that no note or key lies on another one."""
+    """Assert that each panel has a title, and that no note leaves it or lies on another or a key."""
     figure.draw_without_rendering()
     for axes in figure.axes:
+        assert axes.get_title() or not axes.axison
         notes = [text for text in axes.texts if text.get_visible() and text.get_text()]
         notes = [note for note in notes if not hasattr(note, "xy") or note._check_xy(None)]
         boxes = [note.get_window_extent() for note in notes]
-        for note, box in zip(notes, boxes):
-            cut = (box.min < axes.bbox.min).any() or (box.max > axes.bbox.max).any()
-            assert not cut, note
-        if legend := axes.get_legend():
-            boxes.append(legend.get_window_extent())
-        for one, other in combinations(boxes, 2):
-            assert not one.overlaps(other), (one, other)
+        whole = Bbox.union([axes.bbox, *boxes]).extents == axes.bbox.extents
+        assert whole.all(), f"a note leaves {axes}"
+        boxes += [legend.get_window_extent() for legend in [axes.get_legend()] if legend]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2)), axes

@@ -3,30 +3,33 @@
 limit_cycle, schedules, explore, minibatches and finite_differences have files of their own.
 """
 
-import contextlib
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT, assert_is_the_band_of
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.animation import PillowWriter
 from matplotlib.colors import to_hex
-from matplotlib.contour import QuadContourSet
 from numpy.testing import assert_allclose, assert_array_equal
 from pictures import assert_key, assert_words_are_whole, color
 from torch import nn
 
 from lessons import (
     autograd_function,
-    explore,
+    finite_differences,
     first_epoch,
     learning_rate,
+    limit_cycle,
     loss_surface,
+    minibatches,
     optimizer_paths,
+    schedules,
 )
 from lessons.autograd_function import MAE
 from manual_grad import torch_optim
+from manual_grad.loss_map import draw_map
 from manual_grad.published_runs import published_runs
 
 FLOAT32 = 16 * 2.0**-24  # numbers of at most 1 from 40 points: so many roundings at most
@@ -39,9 +42,12 @@ PATH32 = {"mse": 1.8e-5, "mae": 5e-4}
 # 1e-13, grew at most 1.5 times in the later ones.
 LOOP = 100 * 100 * 1.5 * 2.0**-53
 PRINTED = 1e-6  # one of the sixth decimal
-# A line of equal loss is straight between points of a grid at most 0.036 apart. MAE's slope changes
-# by less than 1 between two of them, so that MAE leaves the line by less than a quarter of that.
+# A line of equal loss is straight between points of a grid at most 0.036 apart. A loss's slope
+# changes by less than 1 between two, so that it leaves the line by less than a quarter of that.
 ON_LINE = 0.009
+
+WITH_PICTURES = first_epoch, loss_surface, learning_rate, optimizer_paths, finite_differences
+WITH_PICTURES += limit_cycle, schedules, minibatches
 
 RUN = published_runs()["section 3"]
 RUN64 = RUN._replace(X=RUN.X.double(), y=RUN.y.double())
@@ -54,7 +60,6 @@ HESSIAN = torch.autograd.functional.hessian(
     torch.zeros(2, dtype=torch.float64),
 )
 H = np.linalg.eigvalsh(HESSIAN.numpy())
-DATA = "training data", "test data", "the model's line"
 SIGNS = "below 0 (line must rise)", "above 0 (line must fall)"
 RATES = {
     "mae": [0.001, 0.01, 0.03, 0.1, 1],
@@ -78,11 +83,18 @@ def loss_by_torch(loss, weight, bias):
     return LOSS_FNS[loss](weight * RUN64.X + bias, RUN64.y).item()
 
 
-def test_each_lesson_is_named_and_its_help_is_its_docstring(start, tmp_path):
+def test_python_m_lessons_names_each_of_them(start, tmp_path):
     named = re.findall(r"^ {4}(\w+)", start("lessons/__main__.py", folder=tmp_path), re.MULTILINE)
     sources = [(file.stem, file.read_text("utf-8")) for file in (ROOT / "lessons").glob("*.py")]
     programs = [name for name, source in sources if "\n    program.run(main, __doc__" in source]
     assert sorted(named) == sorted(programs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", WITH_PICTURES)
+def test_no_word_of_a_picture_is_cut_or_hides_another(lesson, ran):
+    for figure in ran(lesson)[1].values():
+        assert_words_are_whole(figure)
 
 
 def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradients():
@@ -147,7 +159,6 @@ def test_the_graph_has_each_nodes_two_numbers_in_its_box_below_the_heads_of_thei
             assert beside < 1e-9 or name == "bias"
             inside = [box.get_bbox().contains(*text.get_position()) for box in axes.patches]
             assert sum(inside) in (1, 3), "one box, or one stack"
-    assert_words_are_whole(axes.figure)
 
 
 def test_the_residuals_are_drawn_and_counted_by_sign(ran):
@@ -164,7 +175,6 @@ def test_the_residuals_are_drawn_and_counted_by_sign(ran):
             assert_array_equal(marks.get_xydata(), some[:, :2])
             drawn[f"data point, residual {words}: {len(some)}"] = [lines, marks]
         assert_key(axes.get_legend(), drawn)
-    assert_words_are_whole(figure)
 
 
 def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran):
@@ -180,33 +190,20 @@ def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran
         assert color(name) == to_hex(arrow.arrow_patch.get_edgecolor())
     (square,) = everything.patches
     assert_allclose(square.get_bbox().get_points(), enlarged.viewLim.get_points())
-    assert_words_are_whole(figure)
 
 
-@pytest.mark.slow
-def test_each_map_has_torchs_loss_at_its_lines_and_a_star_at_the_true_line(ran, monkeypatch):
-    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: None)  # slow, and nobody looks
-    maps = [(axes, "mae") for axes in ran(first_epoch)[1]["first_epoch_surface"].axes]
-    maps += zip(ran(loss_surface)[1]["loss_surface"].axes, ("mae", "mse"))
-    for name, loss in (("learning_rate", "mse"), ("learning_rate_mae", "mae")):
-        maps += [(axes, loss) for axes in ran(learning_rate)[1][name].axes[1:6]]
-    maps.append((ran(optimizer_paths)[1]["optimizers"].axes[0], "mse"))
-    contours = [(one, loss) for axes, loss in maps for one in axes.findobj(QuadContourSet)]
-    contours += [(one, loss.lower()) for loss, one in explore.Explorer().contours.items()]
-    for contour, loss in contours:
-        assert contour.axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
-        if contour.filled:
-            assert contour.zmax <= contour.levels[-1], "a place without a colour"
-            continue
-        drawn = 0
-        for level, segments in zip(contour.levels, contour.allsegs, strict=True):
-            weights, biases = torch.from_numpy(np.concatenate(segments or [np.empty((0, 2))])).T
-            y_pred = weights * RUN64.X + biases  # a column for each point of the lines
-            each = type(LOSS_FNS[loss])(reduction="none")(y_pred, RUN64.y.expand_as(y_pred))
-            assert_allclose(each.mean(dim=0), level, rtol=0, atol=ON_LINE)
-            drawn += len(weights)
-        assert drawn > 50
-        assert {float(text.get_text()) for text in contour.labelTexts} <= {*contour.levels}
+@pytest.mark.parametrize("loss", ["mae", "mse"])
+def test_a_map_has_torchs_loss_at_its_lines_and_a_star_at_the_true_line(loss):
+    weights, biases, levels = np.linspace(0.2, 0.8, 18), np.linspace(0, 0.6, 19), [0.02, 0.05, 0.1]
+    axes = plt.figure().add_subplot()
+    lines = draw_map(axes, loss, RUN64.X.numpy(), RUN64.y.numpy(), weights, biases, levels)
+    for level, line in zip(levels, lines.get_paths(), strict=True):
+        assert len(line.vertices) > 5
+        losses = [loss_by_torch(loss, *point) for point in line.vertices]
+        assert_allclose(losses, level, rtol=0, atol=ON_LINE)
+    assert axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
+    assert [axes.get_xlabel(), axes.get_ylabel()] == ["weight (no unit)", "bias (no unit)"]
+    assert [*axes.get_xlim(), *axes.get_ylim()] == [0.2, 0.8, 0, 0.6]
 
 
 def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_steps(ran):
@@ -232,34 +229,32 @@ def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_step
     assert_key(lengths.get_legend(), drawn)
     assert "a marker every 10 epochs" in figure.get_suptitle()
     assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
+
+
+def test_the_films_key_is_that_of_data_and_line_beside_the_map():
+    figure, _ = loss_surface.film(RUN, path_by_torch(RUN))
+    left, right = figure.axes
+    labels = "training data", "test data", "the model's line"
+    assert_key(left.get_legend(), dict(zip(labels, zip(left.lines))))
+    data = torch.hstack([RUN.X, RUN.y]), torch.hstack([RUN.X_test, RUN.y_test])
+    for line, points in zip(left.lines, data):
+        assert_array_equal(line.get_xydata(), points)
+    assert [line.get_label() for line in right.lines[:1]] == ["true parameters"]
     assert_words_are_whole(figure)
 
 
 def test_each_frame_of_the_film_shows_line_and_point_of_the_epoch_in_its_title(monkeypatch):
-    frames = []
+    frames, points = [], path_by_torch(RUN._replace(epochs=200))
 
-    class Recorder:
-        """A writer that notes what can be seen when a frame is taken."""
+    def note(writer):
+        left, right = plt.gcf().axes
+        lines = left.lines[-1], *right.lines[-2:]
+        frames.append((left.get_title(), *(np.array(line.get_data()) for line in lines)))
 
-        def __init__(self, fps):
-            pass
-
-        @contextlib.contextmanager
-        def saving(self, figure, file, dpi):
-            self.axes = figure.axes
-            assert_key(figure.axes[0].get_legend(), dict(zip(DATA, zip(figure.axes[0].lines))))
-            yield
-            assert_words_are_whole(figure)
-
-        def grab_frame(self):
-            left, right = self.axes
-            artists = left.lines[-1], *right.lines[-2:]
-            frames.append((left.get_title(), *(np.array(a.get_data()) for a in artists)))
-
-    monkeypatch.setattr(loss_surface, "PillowWriter", Recorder)
+    monkeypatch.setattr(PillowWriter, "grab_frame", note)
+    monkeypatch.setattr(PillowWriter, "finish", lambda writer: None)
     monkeypatch.setattr(loss_surface.pictures, "save_figure", lambda *_: None)
     loss_surface.main(animation=True)
-    points = path_by_torch(RUN._replace(epochs=200))
     for frame, epoch in zip(frames, [*range(0, 200, 5), *[200] * 8], strict=True):
         title, line, walk, point = frame
         weight, bias = points[:, epoch]
@@ -298,7 +293,6 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         assert_allclose(row, numbers, rtol=6e-4)  # four digits are printed
     assert list(drawn) == [f"lr = {rate:.3g}" for rate in RATES[loss]]
     assert_key(key.get_legend(), drawn | {"start": [start], "true parameters": [star]})
-    assert_words_are_whole(figure)
 
 
 def test_the_curvatures_are_torchs_and_so_printed(ran):
@@ -334,7 +328,6 @@ def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ra
     assert_key(key, drawn)
     assert key.get_title().get_text() == "one marker every 10 epochs"
     assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
-    assert_words_are_whole(left.figure)
 
 
 # --- autograd_function

@@ -7,18 +7,11 @@ import pytest
 import torch
 from conftest import ROOT
 from numpy.testing import assert_allclose, assert_array_equal
-from pictures import assert_key, assert_words_are_whole
+from pictures import assert_key
 from torch import nn
 
 from lessons import minibatches
-from lessons.minibatches import (
-    EPOCHS,
-    RATES,
-    batches,
-    noisy_line,
-    train_by_hand,
-    train_by_torch,
-)
+from lessons.minibatches import EPOCHS, RATES, batches, noisy_line, train_by_hand
 
 # A step moves a parameter by lr, 0.3 at most, and rounds it by 1.1e-16 of its size, below 1, a few
 # times. The longest run has 1200 steps. No residual comes so near to 0 that this turns its sign.
@@ -43,18 +36,10 @@ def test_the_three_sets_share_no_point_and_the_noise_has_its_size():
     assert abs(noise.mean().item()) < 4 * 0.1 / 200**0.5
 
 
-def test_an_epoch_hands_out_each_training_point_once_and_each_epoch_in_another_order():
-    loader = batches(TRAIN, 8)
-    assert [len(X) for X, _ in loader] == [8] * 15
-    first, second = ([X.ravel().tolist() for X, _ in loader] for _ in range(2))
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == sorted(TRAIN.tensors[0].ravel())
-    assert first != second
-
-
 @pytest.fixture(scope="module")
 def by_torch():
     """Return the states of each batch size's run, by torch.optim."""
-    return {n: train_by_torch(batches(TRAIN, n), 0.01, epochs) for n, epochs in EPOCHS.items()}
+    return {n: minibatches.train_by_torch(batches(TRAIN, n), 0.01, EPOCHS[n]) for n in EPOCHS}
 
 
 def test_the_steps_by_hand_are_torchs(by_torch):
@@ -65,9 +50,7 @@ def test_the_steps_by_hand_are_torchs(by_torch):
 
 
 @pytest.mark.slow
-def test_the_table_and_the_teachers_page_say_when_each_batch_size_comes_near_the_floor(
-    ran, by_torch
-):
+def test_the_table_and_the_page_say_when_each_size_comes_near_the_floor(ran, by_torch):
     floors = [loss_by_torch((0.7, 0.3), points) for points in (TRAIN, VALIDATION)]
     text = ran(minibatches)[0]
     printed = re.findall(r"points +(\d\.\d{4})$", text, re.MULTILINE)
@@ -90,7 +73,7 @@ def test_the_validation_loss_chooses_a_rate_and_the_test_loss_comes_last(ran):
     text = ran(minibatches)[0].split("validation loss\n")[1]
     losses = {}
     for line, lr in zip(text.splitlines(), RATES):
-        end = train_by_torch(batches(TRAIN, 8), lr, EPOCHS[8])[-1]
+        end = minibatches.train_by_torch(batches(TRAIN, 8), lr, EPOCHS[8])[-1]
         losses[lr] = [loss_by_torch(end, points) for points in (TRAIN, VALIDATION, TEST)]
         assert_allclose([float(n) for n in line.split()], [lr, *losses[lr][:2]], atol=PRINTED)
     trains, chosen = (min(RATES, key=lambda lr, i=i: losses[lr][i]) for i in (0, 1))
@@ -115,4 +98,3 @@ def test_the_losses_are_drawn_over_steps_and_over_points_seen(ran, by_torch):
         drawn[f"steps of {size} point{'' if size == 1 else 's'}"] = lines
     drawn["MAE of the true line"] = [left.lines[-1], right.lines[-1]]
     assert_key(left.get_legend(), drawn)
-    assert_words_are_whole(left.figure)
