@@ -34,7 +34,7 @@ PLACES = {  # of the lines' labels
     "mse": [(0.66, 0.2), (0.66, 0.12), (0.5, 0.08), (0.72, 0.5)],
 }
 FILM = {"font.size": 22, "axes.titlesize": 24, "legend.fontsize": 20}  # it is shown small
-MAP = np.linspace(0.25, 0.9, 53), np.linspace(0.05, 0.55, 41)  # weights, biases
+MAP = np.linspace(0.25, 0.88, 51), np.linspace(0.05, 0.55, 41)  # weights, biases
 
 
 def with_equal_first_step(run, loss):
