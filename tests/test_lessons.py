@@ -3,6 +3,7 @@
 limit_cycle, schedules, explore, minibatches and finite_differences have files of their own.
 """
 
+import contextlib
 import re
 
 import matplotlib.pyplot as plt
@@ -252,7 +253,7 @@ def test_each_frame_of_the_film_shows_line_and_point_of_the_epoch_in_its_title(m
         frames.append((left.get_title(), *(np.array(line.get_data()) for line in lines)))
 
     monkeypatch.setattr(PillowWriter, "grab_frame", note)
-    monkeypatch.setattr(PillowWriter, "finish", lambda writer: None)
+    monkeypatch.setattr(PillowWriter, "saving", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(loss_surface.pictures, "save_figure", lambda *_: None)
     loss_surface.main(animation=True)
     for frame, epoch in zip(frames, [*range(0, 200, 5), *[200] * 8], strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import assert_is_the_band_of
 from numpy.testing import assert_allclose, assert_array_equal
-from pictures import assert_key
+from pictures import assert_key, color
 from published_numbers import X86
 from torch import nn
 
@@ -121,7 +121,7 @@ def test_each_bar_has_a_place_of_its_own_above_its_models_name_and_no_number_tou
 
 
 def test_the_models_take_turns_and_each_ring_lies_on_what_its_row_prints(ran):
-    _, axes = ran(limit_cycle)[1]["limit_cycle"].axes
+    left, axes = ran(limit_cycle)[1]["limit_cycle"].axes
     train, test, *rows = axes.lines
     epochs = np.arange(118, 132)
     losses = [losses_by_torch(RUN, *state) for state in states("section 6")[epochs]]
@@ -135,6 +135,7 @@ def test_the_models_take_turns_and_each_ring_lies_on_what_its_row_prints(ran):
     labels = "train loss of the model", "test loss of the model"
     words = "a printed row: train loss of A,\ntest loss of B"
     assert_key(axes.get_legend(), {labels[0]: [train], labels[1]: [test], words: rows})
+    assert [color(line) for line in (train, test)] == [color(bar[0]) for bar in left.containers]
     ticks = [label.get_text() for label in axes.get_xticklabels()]
     assert ticks == [f"{epoch}\n{'BA'[epoch % 2]}" for epoch in epochs]
 
