@@ -1,13 +1,15 @@
 """Derivatives without calculus: move one number a little, and see how much the function changes.
 
+A derivative f'(x) is a slope: how much f changes, per unit, when x changes a little.
+
     forward difference    (f(x + h) - f(x)) / h              leaves out h / 2 f''(x) + ...
     central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
 
 What is left out, the truncation, is what a straight line through two points misses of the curve
-between them, and it grows like h or h^2. The rounding of f, about 1.1e-16 of f, is divided by h, so
-that it grows like 1/h towards small steps. On two logarithmic axes each power of h is a straight
-line, and together they make a V, at whose bottom the forward difference is right to about 7 digits
-and the central one to 10.
+between them, and it grows like h or h^2. A float64 rounds f by about 1.1e-16 of its size, and that
+is divided by h, so that it grows like 1/h towards small steps. On two logarithmic axes each power
+of h is a straight line, and together they make a V, at whose bottom the forward difference is right
+to about 7 digits and the central one to 10.
 
 Prints the errors of both for each h, and saves figures/finite_differences.png.
 """

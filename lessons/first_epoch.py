@@ -14,7 +14,8 @@ The last picture is the graph of the loss, from the parameters down to the loss:
                   X         bias      y
 
 Each arrow is an operation, along which values flow forward and gradients flow back, multiplied by
-the operation's slope. What comes out at the parameters is the closed form (the analytic gradient).
+the operation's slope. What comes out at the parameters is the closed form, the formula that one
+finds on paper: a mean of sign * x, and of sign.
 """
 
 import sys

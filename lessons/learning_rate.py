@@ -11,11 +11,12 @@ overshoots farther than the one before, so that training diverges. Source: Boyd 
 Convex Optimization, section 9.3 (gradient descent on a quadratic function).
 
 MAE never diverges, because its gradient g is a mean of signs, whose length is bounded, and so is
-that of a step, lr |g|. Because MAE is convex, a step leads nearer to the optimum as long as the MAE
-is more than lr |g|^2 / 2 above its smallest value. But the gradient doesn't fade out on the way
-there, so that training ends in jumps to and fro, which are the wider the larger lr is. From about
-lr = 0.35 on it jumps between two points of which one is the start, and nothing is learned. Source:
-Boyd, Xiao and Mutapcic, Subgradient Methods.
+that of a step, lr |g|. Because MAE is convex (its surface never lies above the straight line
+between two of its points), a step leads nearer to the optimum as long as the MAE is more than
+lr |g|^2 / 2 above its smallest value. But the gradient doesn't fade out on the way there, so that
+training ends in jumps to and fro, which are the wider the larger lr is. From about lr = 0.35 on it
+jumps between two points of which one is the start, and nothing is learned. Source: Boyd, Xiao and
+Mutapcic, Subgradient Methods.
 
 Prints the losses and parameters, and saves figures/learning_rate.png for MSE and
 figures/learning_rate_mae.png for MAE.
@@ -37,13 +38,7 @@ from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
 MAP = np.linspace(0.2, 0.9, 21), np.linspace(-0.1, 1.2, 38), np.arange(0, 1.5, 0.08)
-LOOKS = [
-    dict(color="black", marker="o"),
-    dict(color=BLUE, marker="s"),
-    dict(color=GREEN, marker="^"),
-    dict(color=PINK, marker="D"),
-    dict(color=ORANGE, marker="X"),
-]
+LOOKS = [dict(color=c, marker=m) for c, m in zip(("black", BLUE, GREEN, PINK, ORANGE), "os^DX")]
 
 
 def curvatures(X):

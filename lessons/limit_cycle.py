@@ -1,10 +1,10 @@
 """What the published table hides: the run has ended in a cycle of exactly two states.
 
 From epoch 120 on, each row of the tutorial's 1000-epoch table is the same. Has the model converged?
-No. Each epoch uses all data and no momentum, so that a state (weight, bias) alone determines the
-next one, and the first state that comes back closes a cycle for good. Here there are two states,
-and so two models, A and B. A row takes its train loss from the model before the step, which is A,
-and its test loss from the model after it, which is B, so that it describes neither.
+No. Each epoch uses all data and remembers no earlier step, so that a state (weight, bias) alone
+determines the next one, and the first state that comes back closes a cycle for good. Here there are
+two states, and so two models, A and B. A row takes its train loss from the model before the step,
+which is A, and its test loss from the model after it, which is B, so that it describes neither.
 
 The cycle can't end, because MAE's gradient knows the signs of the residuals but not their sizes. In
 section 6 all predictions are too high at A, so that every sign is 1 and the gradient is

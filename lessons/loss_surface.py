@@ -4,9 +4,9 @@ The loss depends on two numbers, weight and bias, so that it can be drawn as a m
 model, the darker the higher its loss, and each epoch is one step straight down the slope. Both runs
 start where the tutorial does and take 100 epochs. One is the tutorial's; the other has MSE, and the
 learning rate with which its first step is just as long. From there on MSE's steps shrink with the
-residuals, whereas MAE's keep their length as long as no residual changes its sign. That makes
-neither loss the better one, because with a larger rate MSE gets nearer to the true parameters than
-either run here, as learning_rate.py shows.
+residuals (prediction minus label), whereas MAE's keep their length as long as no residual changes
+its sign. That makes neither loss the better one, because with a larger rate MSE gets nearer to the
+true parameters than either run here, as learning_rate.py shows.
 
 Saves figures/loss_surface.png, and with --animation figures/training.gif too: a film of 200 epochs
 of the tutorial's run, in which the line turns towards the data while the point walks over the map.

@@ -1,7 +1,9 @@
 """Optimizers by hand beside torch.optim's: one training, a table, a picture of five paths.
 
 The tutorial's line is trained from the tutorial's start for 100 epochs, with MSE and in float64, by
-each optimizer twice. The loop below takes its gradients from the closed form and its steps from
+each optimizer twice. Plain SGD steps by -lr * gradient; momentum and Nesterov go on in the
+direction of earlier steps; RMSprop divides each gradient by its usual size, and Adam does both. The
+loop below takes its gradients from the closed form, a formula found on paper, and its steps from
 manual_grad/optimizers.py; torch_optim.train takes both from torch. Prints where they end and how
 far apart the two were, and saves figures/optimizers.png.
 """
@@ -62,12 +64,6 @@ def train_by_hand(run, name, options):
     return np.array(points).T
 
 
-def train_by_torch(run, name, options):
-    """Return the same weights and biases by torch's gradients and torch.optim."""
-    optim = getattr(torch.optim, name)
-    return path(run, run.train(torch_optim.train, optim=optim, **options))
-
-
 def print_table(run):
     """Print where each optimizer ends, and how far by hand is from torch; return paths by hand."""
     print(f"\n# Optimizers by hand and in torch, {run.epochs} epochs in float64, lr = {run.lr}")
@@ -76,7 +72,9 @@ def print_table(run):
     paths = {}
     for title, (name, options, _) in OPTIMIZERS.items():
         paths[title] = ours = train_by_hand(run, name, options)
-        apart = np.abs(ours - train_by_torch(run, name, options)).max()
+        optim = getattr(torch.optim, name)
+        theirs = path(run, run.train(torch_optim.train, optim=optim, **options))
+        apart = np.abs(ours - theirs).max()
         print(f"{title:<12}{ours[0, -1]:>10.6f}{ours[1, -1]:>10.6f}{apart:>11.1e}")
     return paths
 

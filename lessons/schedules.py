@@ -43,12 +43,7 @@ SCHEDULES = {
     "cosine": (cosine, "CosineAnnealingLR", dict(T_max=1000)),
     "lr times 0.1 every 150 epochs": (step_decay, "StepLR", dict(step_size=150, gamma=0.1)),
 }
-LOOKS = [
-    dict(color=SKY, marker="o"),
-    dict(color=ORANGE, marker="X"),
-    dict(color=GREEN, marker="^"),
-    dict(color=BLUE, marker="s"),
-]
+LOOKS = [dict(color=c, marker=m) for c, m in zip((SKY, ORANGE, GREEN, BLUE), "oX^s")]
 
 
 def rates(run, schedule):

@@ -30,7 +30,7 @@ from lessons import (
 )
 from lessons.autograd_function import MAE
 from manual_grad import torch_optim
-from manual_grad.loss_map import draw_map
+from manual_grad.loss_map import draw_map, name_lines
 from manual_grad.published_runs import published_runs
 
 FLOAT32 = 16 * 2.0**-24  # numbers of at most 1 from 40 points: so many roundings at most
@@ -176,6 +176,7 @@ def test_the_residuals_are_drawn_and_counted_by_sign(ran):
             assert_array_equal(marks.get_xydata(), some[:, :2])
             drawn[f"data point, residual {words}: {len(some)}"] = [lines, marks]
         assert_key(axes.get_legend(), drawn)
+        assert color(points[0]) != color(points[1])
 
 
 def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran):
@@ -205,6 +206,10 @@ def test_a_map_has_torchs_loss_at_its_lines_and_a_star_at_the_true_line(loss):
     assert axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
     assert [axes.get_xlabel(), axes.get_ylabel()] == ["weight (no unit)", "bias (no unit)"]
     assert [*axes.get_xlim(), *axes.get_ylim()] == [0.2, 0.8, 0, 0.6]
+    assert [contours.filled for contours in axes.collections] == [True, False]
+    name_lines(axes, lines, [line.vertices[3] for line in lines.get_paths()])
+    *labels, name = [text.get_text() for text in axes.texts]
+    assert (name, [float(label) for label in labels]) == ("true parameters", levels)
 
 
 def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_steps(ran):
@@ -287,6 +292,7 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         near = dict(atol=PATH64 * size, rtol=PATH64 * size)
         epochs, marked = marks.get_data()
         assert_allclose(marked, losses[epochs], **near)
+        assert epochs[1] % 2 == 1, "markers on both edges of a band"
         assert_is_the_band_of(losses, band, **near)
         drawn[panel.get_title()] = [line, end, marks, band]
         factors = (1 - rate * H) if loss == "mse" else []

@@ -183,7 +183,9 @@ def test_rates_and_losses_are_drawn_as_the_key_says(ran, scheduled):
     ):
         assert_array_equal(line.get_ydata(), schedules.rates(RUN, name))
         assert_is_the_band_of(run.loss, band, rtol=0)
-        assert_array_equal(marks.get_ydata(), run.loss[marks.get_xdata()])
+        epochs = marks.get_xdata()
+        assert_array_equal(marks.get_ydata(), run.loss[epochs])
+        assert epochs[1] % 2 == 1, "markers on both edges of a band"
         drawn[name] = [line, band, marks]
     (key,) = left.figure.legends
     assert_key(key, drawn)
