@@ -4,6 +4,7 @@ limit_cycle, schedules, explore, minibatches and finite_differences have files o
 """
 
 import contextlib
+import importlib
 import re
 
 import matplotlib.pyplot as plt
@@ -17,17 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pictures import assert_key, assert_words_are_whole, color
 from torch import nn
 
-from lessons import (
-    autograd_function,
-    finite_differences,
-    first_epoch,
-    learning_rate,
-    limit_cycle,
-    loss_surface,
-    minibatches,
-    optimizer_paths,
-    schedules,
-)
+from lessons import autograd_function, first_epoch, learning_rate, loss_surface, optimizer_paths
 from lessons.autograd_function import MAE
 from manual_grad import torch_optim
 from manual_grad.loss_map import draw_map, name_lines
@@ -47,9 +38,7 @@ PRINTED = 1e-6  # one of the sixth decimal
 # changes by less than 1 between two, so that it leaves the line by less than a quarter of that.
 ON_LINE = 0.009
 
-WITH_PICTURES = first_epoch, loss_surface, learning_rate, optimizer_paths, finite_differences
-WITH_PICTURES += limit_cycle, schedules, minibatches
-
+SOURCES = {file.stem: file.read_text("utf-8") for file in (ROOT / "lessons").glob("*.py")}
 RUN = published_runs()["section 3"]
 RUN64 = RUN._replace(X=RUN.X.double(), y=RUN.y.double())
 # After 100 epochs residuals have both signs. In the third run some are 0.
@@ -61,7 +50,6 @@ HESSIAN = torch.autograd.functional.hessian(
     torch.zeros(2, dtype=torch.float64),
 )
 H = np.linalg.eigvalsh(HESSIAN.numpy())
-SIGNS = "below 0 (line must rise)", "above 0 (line must fall)"
 RATES = {
     "mae": [0.001, 0.01, 0.03, 0.1, 1],
     "mse": [0.001, 0.01, 0.1, 2 / H.sum(), 1.05 * 2 / H[1]],
@@ -86,15 +74,14 @@ def loss_by_torch(loss, weight, bias):
 
 def test_python_m_lessons_names_each_of_them(start, tmp_path):
     named = re.findall(r"^ {4}(\w+)", start("lessons/__main__.py", folder=tmp_path), re.MULTILINE)
-    sources = [(file.stem, file.read_text("utf-8")) for file in (ROOT / "lessons").glob("*.py")]
-    programs = [name for name, source in sources if "\n    program.run(main, __doc__" in source]
+    programs = [name for name in SOURCES if "\n    program.run(main, __doc__" in SOURCES[name]]
     assert sorted(named) == sorted(programs)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lesson", WITH_PICTURES)
-def test_no_word_of_a_picture_is_cut_or_hides_another(lesson, ran):
-    for figure in ran(lesson)[1].values():
+@pytest.mark.parametrize("name", [n for n in sorted(SOURCES) if "pictures.show_f" in SOURCES[n]])
+def test_no_word_of_a_picture_is_cut_or_hides_another(name, ran):
+    for figure in ran(importlib.import_module(f"lessons.{name}"))[1].values():
         assert_words_are_whole(figure)
 
 
@@ -170,11 +157,12 @@ def test_the_residuals_are_drawn_and_counted_by_sign(ran):
         predictions, *points = axes.lines
         assert_allclose(predictions.get_xydata(), torch.hstack([RUN.X, y_pred]), atol=PRINTED)
         drawn = {"predictions": [predictions]}
-        for lines, marks, sign, words in zip(axes.collections, points, (-1, 1), SIGNS):
+        words = "below 0 (line must rise)", "above 0 (line must fall)"
+        for lines, marks, sign, which in zip(axes.collections, points, (-1, 1), words):
             some = bars[((y_pred - RUN.y).sign() == sign).ravel()].numpy()
             assert_allclose(np.reshape(lines.get_segments(), (-1, 4)), some, atol=PRINTED)
             assert_array_equal(marks.get_xydata(), some[:, :2])
-            drawn[f"data point, residual {words}: {len(some)}"] = [lines, marks]
+            drawn[f"data point, residual {which}: {len(some)}"] = [lines, marks]
         assert_key(axes.get_legend(), drawn)
         assert color(points[0]) != color(points[1])
 
