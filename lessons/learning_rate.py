@@ -78,12 +78,12 @@ def plot(run, rates, paths, title):
     """Draw each rate's losses, and each path over the loss surface; return the Figure."""
     figure = plt.figure()
     left, right = figure.subfigures(1, 2, width_ratios=[2, 3])
-    losses = left.subplots()
+    curves = left.subplots()
     *panels, key = right.subplots(2, 3, sharex=True, sharey=True).flat
     X, y = run.X.numpy(), run.y.numpy()
     for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
         label = f"lr = {rate:.3g}"
-        draw_band(losses, losses_at(run.loss, X, y, *points), every=9, **look, label=label)
+        draw_band(curves, losses_at(run.loss, X, y, *points), every=9, **look, label=label)
         draw_map(panel, run.loss, X, y, *MAP)
         panel.lines[0].set_zorder(3)  # the star: above a path that crosses it again and again
         panel.plot(*points, color=look["color"], lw=1.5)
@@ -91,12 +91,12 @@ def plot(run, rates, paths, title):
         panel.plot(*points[:, 0], "o", **begin, zorder=4)
         panel.plot(*points[:, -1:], **look, zorder=4)
         panel.set(title=label, xlabel="", ylabel="", xticks=[0.3, 0.5, 0.7])
-    losses.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
-    losses.set_title("The losses")
+    curves.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
+    curves.set_title("The losses")
     panels[2].tick_params(labelbottom=True)  # below it stands the key, no map
     key.axis("off")
     star, _, start, _ = panels[0].lines
-    key.legend(handles=[*losses.lines, start, star], loc="lower center")
+    key.legend(handles=[*curves.lines, start, star], loc="lower center")
     right.supxlabel("weight (no unit)", fontsize=16)
     right.supylabel("bias (no unit)", fontsize=16)
     figure.suptitle(title)

@@ -54,9 +54,9 @@ def draw_surface(axes, run):
 @plt.rc_context(pictures.SLIDE)
 def plot(runs, paths):
     """Draw the runs' paths over two maps, and the length of each step; return the Figure."""
-    figure, (*maps, lengths) = plt.subplots(1, 3)
+    figure, (left, middle, right) = plt.subplots(1, 3)
     looks = dict(color=BLUE, marker="s"), dict(color=ORANGE, marker="o")
-    for axes, run, points, look in zip(maps, runs, paths, looks):
+    for axes, run, points, look in zip((left, middle), runs, paths, looks):
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
         draw_surface(axes, run)
         axes.plot(*points, **look, mec="black", markevery=10)
@@ -66,11 +66,11 @@ def plot(runs, paths):
             write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
         axes.set_title(f"{name}\nlines of equal loss")
         steps = np.hypot(*np.diff(points))
-        lengths.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)
-    maps[1].set_ylabel("")
-    lengths.set(title="The length of each step\n", xlabel="epoch", ylim=(0, None))
-    lengths.set_ylabel("distance in weight and bias (no unit)")
-    lengths.legend()
+        right.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)
+    middle.set_ylabel("")
+    right.set(title="The length of each step\n", xlabel="epoch", ylim=(0, None))
+    right.set_ylabel("distance in weight and bias (no unit)")
+    right.legend()
     figure.suptitle(
         "Equally long first steps: MSE's shrink at once, MAE's when residuals change sign\n"
         "(a marker every 10 epochs)"
