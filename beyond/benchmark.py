@@ -23,7 +23,7 @@ import torch
 
 from beyond import numpy_blocks
 from manual_grad import numpy_autograd, numpy_closed_form, program, tensor_updates, torch_optim
-from manual_grad.program import BLUE, GREEN, ORANGE, PINK, SKY
+from manual_grad.pictures import BLUE, GREEN, ORANGE, PINK, SKY, SLIDE, save_figure
 
 # Points: epochs in one measurement (some 10 ms at least), and measurements.
 QUICK_SIZES = {40: (200, 9), 1_000: (200, 9), 100_000: (10, 5)}
@@ -106,7 +106,7 @@ def plot(costs):
     """Draw cost per epoch against the number of points; return the Figure."""
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(program.SLIDE):
+    with plt.rc_context(SLIDE):
         figure, axes = plt.subplots()
         for name, color, marker in zip(TRAINERS, COLORS, MARKERS):
             times = [cost[name] for cost in costs.values()]
@@ -125,7 +125,7 @@ def main(quick):
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}")
     print("Columns: number of points. Cells: microseconds (times as fast as torch_optim).\n")
     print("\n".join(as_table(costs)))
-    program.save_figure(plot(costs), "benchmark")
+    save_figure(plot(costs), "benchmark")
 
 
 OPTIONS = [("--quick", dict(action="store_true", help="small sizes only"))]

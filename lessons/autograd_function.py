@@ -2,13 +2,13 @@
 
 New here: torch knows the gradient of each of its own operations, and a Function adds one of ours.
 `forward` computes the value and saves what `backward` needs. `backward` gets the gradient of the
-final loss with respect to that value, and returns one gradient for each input of `forward`, which
-makes it the vjp of engine.py. `MAE.apply(y_pred, y)` calls it, so that it can stand where
-nn.L1Loss() stands, while the training loop and the optimizer stay torch's.
+final loss with respect to that value, and returns one gradient for each input of `forward`: the
+slope times what came in, which engine.py calls a vjp. `MAE.apply(y_pred, y)` calls it, so that it
+can stand where nn.L1Loss() stands, while the training loop and the optimizer stay torch's.
 
 torch believes whatever `backward` returns, so that a wrong gradient trains without an error. Hence
-the check at the end: torch.autograd.gradcheck compares it with central differences, which are
-precise enough in float64 only.
+the check at the end: torch.autograd.gradcheck compares it with central differences (see
+finite_differences.py), which are precise enough in float64 only.
 """
 
 import sys

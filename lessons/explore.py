@@ -4,8 +4,9 @@ Where you drag the sliders of weight and bias, the line turns and the point move
 surface, because both show the same two numbers, up to the sliders' ends. The buttons train from
 there, with the learning rate of the third slider. On the right, grey lines join points of equal
 loss. The gradient points uphill, and is drawn half as long as it is; "step" is what the next epoch
-does, in the opposite direction and with lr times the gradient's length. Another point or another
-loss begins a new path, whereas another learning rate goes on with the old one.
+does, in the opposite direction and with lr times the gradient's length. (A small one lies under the
+point, and has no name then.) Another point or another loss begins a new path, whereas another
+learning rate goes on with the old one.
 
 Try 100 epochs from the start, which are the tutorial's run. Try MSE with lr 0.8, restart, and try
 0.9; restart again, and try MAE with lr 1. Without a display, one picture of the window is saved.
@@ -21,10 +22,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.widgets import Button, RadioButtons, Slider
 
-from manual_grad import numpy_closed_form, program
-from manual_grad.loss_map import draw_map, write
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import draw_map
 from manual_grad.numpy_closed_form import START, tutorial_data
-from manual_grad.program import BLUE, ORANGE
+from manual_grad.pictures import BLUE, ORANGE, write
 
 X, Y, _, _ = tutorial_data()
 # Inches, and points: with its frame and toolbar the window fits a screen of 1366 x 768.
@@ -32,13 +33,14 @@ WINDOW = {"figure.constrained_layout.use": False, "figure.figsize": (12, 6.4), "
 WEIGHTS, BIASES = (-0.2, 1.4), (-0.6, 1.2)  # the reach of the sliders and of the map
 EXPONENTS = -3, 0  # lr is 10 to the power of its slider
 LEVELS = {"MAE": np.arange(0, 2.1, 0.1), "MSE": np.arange(0, 2.1, 0.1) ** 2}
+DOT = 0.04  # the point's reach on the map: a shorter arrow is hidden, and so is its name
 EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons train
 
 
 class Explorer:
     """The window. `path` holds (weight, bias) at its start and after each epoch."""
 
-    @plt.rc_context(program.SLIDE | WINDOW)
+    @plt.rc_context(pictures.SLIDE | WINDOW)
     def __init__(self):
         self.figure, (line_axes, map_axes) = plt.subplots(1, 2)
         self.figure.subplots_adjust(0.07, 0.36, 0.98, 0.84, wspace=0.21)
@@ -62,14 +64,14 @@ class Explorer:
         """Draw the right panel: both loss surfaces, the path, the gradient and the step."""
         weights, biases = (np.linspace(*ends, 51) for ends in (WEIGHTS, BIASES))
         self.contours = {
-            loss: draw_map(axes, loss.lower(), X, Y, weights, biases, levels, False, False)
+            loss: draw_map(axes, loss.lower(), X, Y, weights, biases, levels, fill=False)
             for loss, levels in LEVELS.items()
         }
         (self.walk,) = axes.plot([], [], ".-", color=ORANGE, lw=1.5)
-        (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black")
-        look = dict(angles="xy", scale_units="xy", scale=1, width=0.009, zorder=3)
+        (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black", zorder=3)
+        look = dict(angles="xy", scale_units="xy", scale=1, width=0.009)
         self.arrows = axes.quiver(*np.zeros((4, 2)), color=["black", BLUE], **look)
-        self.names = [write(axes, "", (0, 0)) for _ in range(2)]
+        self.names = [write(axes, name, (0, 0)) for name in ("gradient / 2", "step")]
         for name, color in zip(self.names, ("black", BLUE)):
             name.set(ha="center", va="center", color=color)
         axes.set_xlabel("weight (no unit). Grey: lines of equal loss")
@@ -77,21 +79,13 @@ class Explorer:
 
     def add_controls(self):
         """Add the sliders, the buttons and the choice of the loss."""
-        self.weight, self.bias, self.exponent = (
-            Slider(self.figure.add_axes([0.14, bottom, 0.4, 0.05]), name, *ends, valinit=start)
-            for bottom, name, ends, start in (
-                (0.2, "weight", WEIGHTS, START[0]),
-                (0.12, "bias", BIASES, START[1]),
-                (0.04, "learning rate", EXPONENTS, -2),
-            )
-        )
-        for slider in (self.weight, self.bias, self.exponent):
-            slider.drawon = False  # redraw() draws everything, once
+        self.weight = self.add_slider("weight", 0.2, WEIGHTS, START[0])
+        self.bias = self.add_slider("bias", 0.12, BIASES, START[1])
+        self.exponent = self.add_slider("learning rate", 0.04, EXPONENTS, -2)
+        corners = (0.63, 0.16), (0.76, 0.16), (0.63, 0.04), (0.76, 0.04)
         self.buttons = {
-            name: Button(self.figure.add_axes([left, bottom, 0.12, 0.09]), name)
-            for name, left, bottom in zip(
-                [*EPOCHS, "restart"], (0.63, 0.76, 0.63, 0.76), (0.16, 0.16, 0.04, 0.04)
-            )
+            name: Button(self.figure.add_axes([*corner, 0.12, 0.09]), name)
+            for name, corner in zip([*EPOCHS, "restart"], corners)
         }
         self.loss = RadioButtons(self.figure.add_axes([0.9, 0.04, 0.08, 0.21]), list(LEVELS))
 
@@ -101,6 +95,12 @@ class Explorer:
         for control in (self.weight.on_changed, self.bias.on_changed, self.loss.on_clicked):
             control(lambda _: self.restart((self.weight.val, self.bias.val)))
         self.exponent.on_changed(lambda _: self.redraw())
+
+    def add_slider(self, name, bottom, ends, start):
+        """Add and return a slider, `bottom` of the window's height above its lower edge."""
+        slider = Slider(self.figure.add_axes([0.14, bottom, 0.4, 0.05]), name, *ends, valinit=start)
+        slider.drawon = False  # redraw() draws everything, once
+        return slider
 
     def restart(self, point):
         """Begin a new path."""
@@ -164,8 +164,8 @@ class Explorer:
             vectors = np.array([gradient / 2, -self.lr() * gradient])
             self.arrows.set_offsets([point, point])
             self.arrows.set_UVC(*vectors.T)
-            for name, words, vector in zip(self.names, ("gradient / 2", "step"), vectors):
-                name.set_text(words)
+            for name, vector in zip(self.names, vectors):
+                name.set_visible(np.hypot(*vector) > DOT)
                 name.xy = point + vector
                 name.set_position((0, np.copysign(20, vector[1])))
 
@@ -201,7 +201,7 @@ def main():
         plt.show()
     else:
         print("No window here: it needs a display, and a toolkit such as tkinter.")
-        program.save_figure(explorer.figure, "explore")
+        pictures.save_figure(explorer.figure, "explore")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Derivatives without calculus: move one number a little, and see how much the function changes.
 
+A derivative f'(x) is a slope: how much f changes, per unit, when x changes a little.
+
     forward difference    (f(x + h) - f(x)) / h              leaves out h / 2 f''(x) + ...
     central difference    (f(x + h) - f(x - h)) / (2 h)      leaves out h^2 / 6 f'''(x) + ...
 
 What is left out, the truncation, is what a straight line through two points misses of the curve
-between them, and it grows like h or h^2. The rounding of f, about 1.1e-16 of f, is divided by h, so
-that it grows like 1/h towards small steps. On two logarithmic axes each power of h is a straight
-line, and together they make a V, at whose bottom the forward difference is right to about 7 digits
-and the central one to 10.
+between them, and it grows like h or h^2. A float64 rounds f by about 1.1e-16 of its size, and that
+is divided by h, so that it grows like 1/h towards small steps. On two logarithmic axes each power
+of h is a straight line, and together they make a V, at whose bottom the forward difference is right
+to about 7 digits and the central one to 10.
 
 Prints the errors of both for each h, and saves figures/finite_differences.png.
 """
@@ -21,7 +23,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import program
+from manual_grad import pictures, program
 from manual_grad.derivative import slopes
 from manual_grad.losses import LOSSES
 
@@ -50,13 +52,13 @@ def print_errors():
         print("{:>8.0e}{:>12.1e}{:>12.1e}".format(h, *pair))
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_errors():
     """Draw the errors against h, both axes logarithmic; return the figure."""
     steps, forward, central = errors()
     figure, axes = plt.subplots()
-    axes.loglog(steps, forward, "o-", color=program.BLUE, label="forward difference")
-    axes.loglog(steps, central, "s--", color=program.ORANGE, label="central difference")
+    axes.loglog(steps, forward, "o-", color=pictures.BLUE, label="forward difference")
+    axes.loglog(steps, central, "s--", color=pictures.ORANGE, label="central difference")
     for text, place in (
         ("rounding, like 1 / h", (3e-12, 3e-8)),
         ("truncation, like h", (8e-6, 3e-5)),
@@ -74,8 +76,8 @@ def plot_errors():
 def main():
     print_errors()
     print("\n# The picture")
-    program.save_figure(plot_errors(), "finite_differences")
-    program.show_figures()
+    pictures.save_figure(plot_errors(), "finite_differences")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

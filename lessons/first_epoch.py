@@ -3,7 +3,7 @@
 For each training point there is a row: the prediction, the residual y_pred - y, its sign (which is
 the slope of |residual|), and sign * x. The loss is the mean of |residual|, and its gradients are
 the mean of sign * x, for the weight, and the mean of sign, for the bias. A step of lr against them
-gives the new parameters; autograd finds the same five numbers.
+gives the new parameters. Autograd finds the same two gradients, from the operations alone.
 
 In the first epoch all predictions are too low, so that every sign is -1. In epoch 30 the signs are
 mixed, which is all that has changed MAE's gradient.
@@ -14,7 +14,8 @@ The last picture is the graph of the loss, from the parameters down to the loss:
                   X         bias      y
 
 Each arrow is an operation, along which values flow forward and gradients flow back, multiplied by
-the operation's slope. What comes out at the parameters is the closed form (the analytic gradient).
+the operation's slope. What comes out at the parameters is the closed form, the formula that one
+finds on paper: a mean of sign * x, and of sign.
 """
 
 import sys
@@ -26,9 +27,9 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import numpy_closed_form, program, torch_optim
-from manual_grad.loss_map import draw_map, path, write
-from manual_grad.program import BLUE, ORANGE
+from manual_grad import numpy_closed_form, pictures, program, torch_optim
+from manual_grad.loss_map import draw_map, name_lines, path
+from manual_grad.pictures import BLUE, ORANGE, write
 from manual_grad.published_runs import published_runs
 
 ROWS = [
@@ -41,8 +42,9 @@ ROWS = [
 MIXED = 30  # an epoch whose residuals have both signs
 
 
-def table(X, y, weight, bias):
-    """Return the columns X, y, y_pred, residual, sign, sign * X: arrays of the shape of X."""
+def table(run, weight, bias):
+    """Return the columns X, y, y_pred, residual, sign, sign * X: arrays of shape (n, 1)."""
+    X, y = run.X.numpy(), run.y.numpy()
     y_pred = weight * X + bias
     residual = y_pred - y
     sign = np.sign(residual)
@@ -51,9 +53,8 @@ def table(X, y, weight, bias):
 
 def on_paper(run):
     """Return the five numbers of ROWS from the columns of the table, in float32."""
-    X, y = run.X.numpy(), run.y.numpy()
-    weight, bias, lr = map(X.dtype.type, (run.weight, run.bias, run.lr))
-    _, _, _, residual, sign, sign_X = table(X, y, weight, bias)
+    weight, bias, lr = map(np.float32, (run.weight, run.bias, run.lr))
+    *_, residual, sign, sign_X = table(run, weight, bias)
     weight_grad, bias_grad = sign_X.mean(), sign.mean()
     step = weight - lr * weight_grad, bias - lr * bias_grad
     return [float(number) for number in (np.abs(residual).mean(), weight_grad, bias_grad, *step)]
@@ -61,23 +62,25 @@ def on_paper(run):
 
 def print_table(run, parameters):
     """Print every fourth row of the table at (weight, bias); return the signs of all rows."""
-    print("weight = {:.8f}, bias = {:.8f}; every fourth point\n".format(*parameters))
+    n, (weight, bias) = len(run.X), parameters
+    print(f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the {n} points\n")
     columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
     print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
-    rows = np.hstack(table(run.X.numpy(), run.y.numpy(), *parameters)) + 0.0  # -0 + 0 is 0
+    rows = np.hstack(table(run, *parameters)) + 0.0  # -0 + 0 is 0
     for i in range(0, len(rows), 4):
         print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *rows[i]))
     return rows[:, 4]
 
 
 def print_numbers(run):
-    """Print loss, gradients and step, on paper and by autograd."""
+    """Print loss, gradients and step, on paper and by torch."""
     print("\n# The first epoch: loss, gradients and step, in two ways\n")
-    print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "autograd"))
-    by_autograd = np.ravel(run._replace(epochs=1).train(torch_optim.train))
-    for row, *numbers in zip(ROWS, on_paper(run), by_autograd):
+    print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "torch"))
+    by_torch = np.ravel(run._replace(epochs=1).train(torch_optim.train))
+    for row, *numbers in zip(ROWS, on_paper(run), by_torch):
         print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, *numbers))
-    print("\nBoth are float32, which keeps about 7 digits: they may differ from the 8th digit on.")
+    print(f"\nThe means are those of all {len(run.X)} points. Both columns are float32, which")
+    print("keeps about 7 digits: they may differ from the 8th digit on.")
 
 
 def print_mixed(run):
@@ -94,18 +97,14 @@ def print_mixed(run):
     print("How far off a point is makes no difference: only a change of sign changes the gradient.")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_residuals(run):
     """Draw the residuals before the first epoch and after the last one; return the figure."""
-    X, y = run.X.numpy(), run.y.numpy()
-    end = run.train(numpy_closed_form.train)
-    panels = {
-        "Before the first step": (run.weight, run.bias),
-        f"After {run.epochs} steps": (end.weight[-1], end.bias[-1]),
-    }
+    first, *_, last = path(run, run.train(numpy_closed_form.train)).T
+    panels = {"Before the first step": first, f"After {run.epochs} steps": last}
     figure, axes = plt.subplots(1, 2, sharex=True, sharey=True)
     for axis, (when, parameters) in zip(axes, panels.items()):
-        _, _, y_pred, residual, sign, _ = table(X, y, *parameters)
+        X, y, y_pred, residual, sign, sign_X = table(run, *parameters)
         axis.plot(X, y_pred, color="black", label="predictions")
         for value, color, marker, style, words in (
             (-1, BLUE, "^", "-", "below 0 (line must rise)"),
@@ -115,15 +114,15 @@ def plot_residuals(run):
             label = f"data point, residual {words}: {some.sum()}"
             axis.vlines(X[some], y[some], y_pred[some], color, style, lw=2.5)
             axis.plot(X[some], y[some], marker, color=color, label=label)
-        gradient = (sign * X).mean(), sign.mean()
-        axis.set_title("{}\ngradient: weight {:.3f}, bias {:.3f}".format(when, *gradient))
+        gradient = f"weight {sign_X.mean():.3f}, bias {sign.mean():.3f}"
+        axis.set_title(f"{when}\ngradient: {gradient}")
         axis.set(xlabel="X (no unit)")
         axis.legend(loc="upper left").set_in_layout(False)  # else the panels shrink
     axes[0].set(ylabel="y (no unit)", ylim=(0.05, 1.08))  # room for the legends
     return figure
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_surface(run):
     """Draw where the first step is on the loss surface, and the step enlarged; return the figure.
 
@@ -133,18 +132,22 @@ def plot_surface(run):
     X, y = run.X.numpy(), run.y.numpy()
     _, *gradient, weight, bias = on_paper(run)
     start, new, gradient = (np.array(a) for a in ((run.weight, run.bias), (weight, bias), gradient))
-    center, reach = start + (new - start) / 4, 0.01
+    center, reach = start + (new - start) / 4, np.array([0.01, 0.011])
+    far = [(0.98, 0.6), (0.94, 0.51), (0.9, 0.425)]
+    far += [(0.8, 0.16), (0.51, 0.18), (0.65, 0.03), (0.62, -0.065)]
+    near = [(0.334, 0.139), (0.344, 0.131), (0.344, 0.127), (0.344, 0.123), (0.333, 0.123)]
     figure, axes = plt.subplots(1, 2)
-    for axis, middle, size, levels in (
-        (axes[0], (0.6, 0.35), 0.45, [0.1, 0.2, 0.3, 0.4]),
-        (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32]),
+    for axis, middle, reaches, levels, places in (
+        (axes[0], (0.6, 0.35), 45 * reach, [0.1, 0.2, 0.3, 0.4], far),
+        (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32], near),
     ):
-        weights, biases = (np.linspace(m - size, m + size, 91) for m in middle)
-        draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
+        weights, biases = (np.linspace(m - r, m + r, 91) for m, r in zip(middle, reaches))
+        lines = draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
+        name_lines(axis, lines, places)
         axis.set(aspect="equal")
         axis.locator_params(nbins=5)
     axes[0].set_title("The MAE: lines of equal loss")
-    axes[0].add_patch(plt.Rectangle(center - reach, 2 * reach, 2 * reach, fill=False, lw=2.5))
+    axes[0].add_patch(plt.Rectangle(center - reach, *2 * reach, fill=False, lw=2.5))
     write(axes[0], "enlarged on the right", center, (14, -36)).set(ha="center")
     axes[1].set_title("The first step goes against the gradient")
     for end, color, text in (
@@ -166,17 +169,13 @@ def graph(run):
     them. The gradients of all points add up where one number takes part in all, as weight and bias
     do. (manual_grad/engine.py goes the same way back through any expression.)
     """
-    X, y = run.X.numpy(), run.y.numpy()
-    weight, bias = map(X.dtype.type, (run.weight, run.bias))
-    product = weight * X
-    y_pred = product + bias
-    residual = y_pred - y
-    size = np.abs(residual)
-    size_grad = np.full_like(X, 1 / len(X))
-    residual_grad = size_grad * np.sign(residual)
+    weight, bias = map(np.float32, (run.weight, run.bias))
+    X, _, y_pred, residual, sign, _ = table(run, weight, bias)
+    size, size_grad = np.abs(residual), np.full_like(X, 1 / len(X))
+    residual_grad = size_grad * sign
     return {
         "weight": (weight, (residual_grad * X).sum()),
-        "weight * X": (product, residual_grad),
+        "weight * X": (weight * X, residual_grad),
         "bias": (bias, residual_grad.sum()),
         "y_pred": (y_pred, residual_grad),
         "residual": (residual, residual_grad),
@@ -185,7 +184,7 @@ def graph(run):
     }
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot_graph(run):
     """Draw the graph: a box for one number, a stack of boxes for one number a point."""
     n, x, y = len(run.X), run.X[-1].item(), run.y[-1].item()
@@ -246,10 +245,10 @@ def main():
     print_mixed(run)
 
     print("\n# The pictures")
-    program.save_figure(plot_residuals(run), "first_epoch_residuals")
-    program.save_figure(plot_surface(run), "first_epoch_surface")
-    program.save_figure(plot_graph(run), "first_epoch_graph")
-    program.show_figures()
+    pictures.save_figure(plot_residuals(run), "first_epoch_residuals")
+    pictures.save_figure(plot_surface(run), "first_epoch_surface")
+    pictures.save_figure(plot_graph(run), "first_epoch_graph")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ overshoots farther than the one before, so that training diverges. Source: Boyd 
 Convex Optimization, section 9.3 (gradient descent on a quadratic function).
 
 MAE never diverges, because its gradient g is a mean of signs, whose length is bounded, and so is
-that of a step, lr |g|. As MAE is convex, a step leads nearer to the optimum wherever MAE exceeds
-its minimum by more than lr |g|^2 / 2. But the gradient doesn't fade out on the way there, so that
+that of a step, lr |g|. Because MAE is convex (its surface never lies above the straight line
+between two of its points), a step leads nearer to the optimum as long as the MAE is more than
+lr |g|^2 / 2 above its smallest value. But the gradient doesn't fade out on the way there, so that
 training ends in jumps to and fro, which are the wider the larger lr is. From about lr = 0.35 on it
 jumps between two points of which one is the start, and nothing is learned. Source: Boyd, Xiao and
 Mutapcic, Subgradient Methods.
@@ -30,20 +31,14 @@ if not __package__:  # started by its file name, as an editor's run button does
 import matplotlib.pyplot as plt
 import numpy as np
 
-from manual_grad import numpy_closed_form, program
-from manual_grad.loss_map import draw_band, draw_map, losses_at, path
-from manual_grad.program import BLUE, GREEN, ORANGE, PINK
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import draw_map, losses_at, path
+from manual_grad.pictures import BLUE, GREEN, ORANGE, PINK, draw_band
 from manual_grad.published_runs import published_runs
 
 MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
 MAP = np.linspace(0.2, 0.9, 21), np.linspace(-0.1, 1.2, 38), np.arange(0, 1.5, 0.08)
-LOOKS = [
-    dict(color="black", marker="o"),
-    dict(color=BLUE, marker="s"),
-    dict(color=GREEN, marker="^"),
-    dict(color=PINK, marker="D"),
-    dict(color=ORANGE, marker="X"),
-]
+LOOKS = [dict(color=c, marker=m) for c, m in zip(("black", BLUE, GREEN, PINK, ORANGE), "os^DX")]
 
 
 def curvatures(X):
@@ -78,31 +73,30 @@ def print_table(run, rates, paths, h):
         print(f"{rate:>6.4g}{factors}{text}")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(run, rates, paths, title):
     """Draw each rate's losses, and each path over the loss surface; return the Figure."""
     figure = plt.figure()
     left, right = figure.subfigures(1, 2, width_ratios=[2, 3])
-    losses = left.subplots()
+    curves = left.subplots()
     *panels, key = right.subplots(2, 3, sharex=True, sharey=True).flat
-    X, y, epochs = run.X.numpy(), run.y.numpy(), np.arange(run.epochs + 1)
+    X, y = run.X.numpy(), run.y.numpy()
     for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
         label = f"lr = {rate:.3g}"
-        values = losses_at(run.loss, X, y, *points)
-        draw_band(losses, values, color=look["color"], alpha=0.5, lw=2.5)
-        # Every 9 epochs: an even number would show one edge of a band only.
-        losses.plot(epochs[::9], values[::9], **look, lw=0, label=label)
-        draw_map(panel, run.loss, X, y, *MAP, words=False)
-        panel.plot(*points, color=look["color"], lw=2)
-        panel.plot(*points[:, 0], "o", color="white", mec="black", mew=2, ms=13, label="start")
-        panel.plot(*points[:, -1:], **look)
+        draw_band(curves, losses_at(run.loss, X, y, *points), every=9, **look, label=label)
+        draw_map(panel, run.loss, X, y, *MAP)
+        panel.lines[0].set_zorder(3)  # the star: above a path that crosses it again and again
+        panel.plot(*points, color=look["color"], lw=1.5)
+        begin = dict(color="white", mec="black", mew=2, ms=13, label="start")
+        panel.plot(*points[:, 0], "o", **begin, zorder=4)
+        panel.plot(*points[:, -1:], **look, zorder=4)
         panel.set(title=label, xlabel="", ylabel="", xticks=[0.3, 0.5, 0.7])
-    losses.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
-    losses.set_title("The losses")
+    curves.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
+    curves.set_title("The losses")
     panels[2].tick_params(labelbottom=True)  # below it stands the key, no map
     key.axis("off")
     star, _, start, _ = panels[0].lines
-    key.legend(handles=[*losses.lines, start, star], loc="lower center")
+    key.legend(handles=[*curves.lines, start, star], loc="lower center")
     right.supxlabel("weight (no unit)", fontsize=16)
     right.supylabel("bias (no unit)", fontsize=16)
     figure.suptitle(title)
@@ -130,8 +124,8 @@ def main():
         paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
         print(f"\n# {loss.upper()}: five rates, {run.epochs} epochs")
         print_table(run, rates, paths, shown)
-        program.save_figure(plot(run, rates, paths, title), name)
-    program.show_figures()
+        pictures.save_figure(plot(run, rates, paths, title), name)
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

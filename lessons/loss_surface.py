@@ -4,9 +4,9 @@ The loss depends on two numbers, weight and bias, so that it can be drawn as a m
 model, the darker the higher its loss, and each epoch is one step straight down the slope. Both runs
 start where the tutorial does and take 100 epochs. One is the tutorial's; the other has MSE, and the
 learning rate with which its first step is just as long. From there on MSE's steps shrink with the
-residuals, whereas MAE's keep their length as long as no residual changes its sign. That makes
-neither loss the better one, because with a larger rate MSE gets nearer to the true parameters than
-either run here, as learning_rate.py shows.
+residuals (prediction minus label), whereas MAE's keep their length as long as no residual changes
+its sign. That makes neither loss the better one, because with a larger rate MSE gets nearer to the
+true parameters than either run here, as learning_rate.py shows.
 
 Saves figures/loss_surface.png, and with --animation figures/training.gif too: a film of 200 epochs
 of the tutorial's run, in which the line turns towards the data while the point walks over the map.
@@ -22,15 +22,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import PillowWriter
 
-from manual_grad import numpy_closed_form, program
-from manual_grad.loss_map import draw_map, losses_at, path, write
-from manual_grad.program import BLUE, GREEN, ORANGE
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import draw_map, losses_at, name_lines, path
+from manual_grad.pictures import BLUE, GREEN, ORANGE, write
 from manual_grad.published_runs import published_runs
 
 SHOWN = [0, 10, 20, 50, 100]  # epochs that bear their number
 LEVELS = {"mae": [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5], "mse": [0, 0.01, 0.04, 0.09, 0.16, 0.25]}
+PLACES = {  # of the lines' labels
+    "mae": [(0.78, 0.22), (0.68, 0.2), (0.66, 0.12), (0.5, 0.08), (0.72, 0.46), (0.72, 0.36)],
+    "mse": [(0.66, 0.2), (0.66, 0.12), (0.5, 0.08), (0.72, 0.5)],
+}
 FILM = {"font.size": 22, "axes.titlesize": 24, "legend.fontsize": 20}  # it is shown small
-MAP = np.linspace(0.25, 0.85, 49), np.linspace(0.05, 0.55, 41)  # weights, biases
+MAP = np.linspace(0.25, 0.88, 51), np.linspace(0.05, 0.55, 41)  # weights, biases
 
 
 def with_equal_first_step(run, loss):
@@ -41,14 +45,20 @@ def with_equal_first_step(run, loss):
     return run._replace(loss=loss, lr=run.lr * slope / other_slope)
 
 
-@plt.rc_context(program.SLIDE)
+def draw_surface(axes, run):
+    """Draw the map of a run's loss."""
+    data = run.X.numpy(), run.y.numpy()
+    name_lines(axes, draw_map(axes, run.loss, *data, *MAP, LEVELS[run.loss]), PLACES[run.loss])
+
+
+@plt.rc_context(pictures.SLIDE)
 def plot(runs, paths):
     """Draw the runs' paths over two maps, and the length of each step; return the Figure."""
-    figure, (*maps, lengths) = plt.subplots(1, 3)
+    figure, (left, middle, right) = plt.subplots(1, 3)
     looks = dict(color=BLUE, marker="s"), dict(color=ORANGE, marker="o")
-    for axes, run, points, look in zip(maps, runs, paths, looks):
+    for axes, run, points, look in zip((left, middle), runs, paths, looks):
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
-        draw_map(axes, run.loss, run.X.numpy(), run.y.numpy(), *MAP, LEVELS[run.loss])
+        draw_surface(axes, run)
         axes.plot(*points, **look, mec="black", markevery=10)
         for epoch in SHOWN:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
@@ -56,11 +66,11 @@ def plot(runs, paths):
             write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
         axes.set_title(f"{name}\nlines of equal loss")
         steps = np.hypot(*np.diff(points))
-        lengths.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)
-    maps[1].set_ylabel("")
-    lengths.set(title="The length of each step\n", xlabel="epoch", ylim=(0, None))
-    lengths.set_ylabel("distance in weight and bias (no unit)")
-    lengths.legend()
+        right.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)
+    middle.set_ylabel("")
+    right.set(title="The length of each step\n", xlabel="epoch", ylim=(0, None))
+    right.set_ylabel("distance in weight and bias (no unit)")
+    right.legend()
     figure.suptitle(
         "Equally long first steps: MSE's shrink at once, MAE's when residuals change sign\n"
         "(a marker every 10 epochs)"
@@ -68,7 +78,7 @@ def plot(runs, paths):
     return figure
 
 
-@plt.rc_context(program.SLIDE | FILM)
+@plt.rc_context(pictures.SLIDE | FILM)
 def film(run, points):
     """Return the film's Figure, and the function of an epoch that shows it there."""
     figure, (line_axes, map_axes) = plt.subplots(1, 2)
@@ -77,13 +87,13 @@ def film(run, points):
     (line,) = line_axes.plot([], [], color=ORANGE, lw=5, label="the model's line")
     line_axes.set(xlim=(-0.03, 1.03), ylim=(0, 1.08), xlabel="x (no unit)", ylabel="y (no unit)")
     line_axes.legend(loc="lower right")
-    X, y = run.X.numpy(), run.y.numpy()
-    draw_map(map_axes, run.loss, X, y, *MAP, LEVELS[run.loss])
+    draw_surface(map_axes, run)
     (walk,) = map_axes.plot([], [], color=ORANGE, lw=4)
     (point,) = map_axes.plot([], [], "o", color=ORANGE, mec="black", ms=18)
     title = line_axes.set_title("")
     map_axes.set_title("The darker, the higher the loss")
-    ends, losses = np.array([0, 1]), losses_at(run.loss, X, y, *points)
+    losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
+    ends = np.array([0, 1])
 
     def show(epoch):
         weight, bias = points[:, epoch]
@@ -102,7 +112,7 @@ def main(animation=False):
     run = published_runs()["section 3"]
     runs = run, with_equal_first_step(run, "mse")
     paths = [path(one, one.train(numpy_closed_form.train)) for one in runs]
-    program.save_figure(plot(runs, paths), "loss_surface")
+    pictures.save_figure(plot(runs, paths), "loss_surface")
     if animation:
         run = run._replace(epochs=200)
         figure, show = film(run, path(run, run.train(numpy_closed_form.train)))
@@ -113,7 +123,7 @@ def main(animation=False):
                 writer.grab_frame()
         print("Saved figures/training.gif")
         plt.close(figure)  # a window would show its last frame only
-    program.show_figures()
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

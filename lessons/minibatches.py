@@ -7,8 +7,8 @@ epoch is over when each point has had its turn. The gradient of a mini-batch is 
 average, but every draw adds an error of its own, which is larger the fewer points there are.
 
 The points here are y = 0.7 x + 0.3 plus a random number, the noise, which nobody can predict. Even
-the true line therefore has a loss, its MAE, and this is the noise's floor: on new points no line
-can expect less. On the points that it was trained on a line can, because it fits their noise too.
+the true line therefore has a loss, its MAE, and this is the floor: on new points no line can expect
+less. On the points that it was trained on a line can, because it fits their noise too.
 
 The data are split in three. The training set moves the parameters, and the validation set chooses
 what we choose, here the learning rate: its loss says how each rate does on points that it hasn't
@@ -33,11 +33,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from manual_grad import numpy_closed_form, program
+from manual_grad import numpy_closed_form, pictures, program
+from manual_grad.loss_map import losses_at
 from manual_grad.numpy_closed_form import START
-from manual_grad.program import BLUE, ORANGE
+from manual_grad.pictures import BLUE, ORANGE
 from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT
 
+TRUE_LINE = TRUE_WEIGHT, TRUE_BIAS
 NOISE = 0.1  # the standard deviation of what is added to each label
 EPOCHS = {120: 150, 8: 20, 1: 10}  # by batch size; 120 is the full batch
 RATES = [0.003, 0.01, 0.03, 0.1, 0.3]
@@ -100,10 +102,9 @@ def train_by_torch(loader, lr, epochs):
 
 
 def losses(states, points):
-    """Return the MAE of each state on all of the points: shape (number of states,)."""
-    weight, bias = np.transpose(states)
+    """Return the MAE of each state (weight, bias) on all of the points: (number of states,)."""
     X, y = (tensor.numpy() for tensor in points.tensors)
-    return np.abs(weight * X + bias - y).mean(axis=0)  # (n, 1) and (states,) make (n, states)
+    return losses_at("mae", X, y, *np.transpose(states))
 
 
 def print_sizes(train, floor, lr=0.01):
@@ -118,7 +119,7 @@ def print_sizes(train, floor, lr=0.01):
         states = train_by_hand(batches(train, size), lr, epochs)
         apart = np.abs(states - train_by_torch(batches(train, size), lr, epochs)).max()
         curve = curves[size] = losses(states, train)
-        steps = np.argmax(curve < 1.1 * floor).item()
+        steps = np.flatnonzero(curve < 1.1 * floor)[0]
         up = (np.diff(curve[:151]) > 0).mean()
         row = size, len(train) // size, steps, steps * size, up, apart
         print("{:>10}{:>17}{:>8}{:>14}{:>11.0%}{:>10.0e}".format(*row))
@@ -131,31 +132,32 @@ def choose_rate(train, validation, test, size=8):
     """Print how five rates do; choose one by the validation loss, and test that one alone."""
     print(f"\n# Five rates, batch size {size}, {EPOCHS[size]} epochs: which one?")
     print(f"{'lr':>8}{'train loss':>14}{'validation loss':>18}")
-    ends = {}
+    ends, validation_losses = {}, {}
     for lr in RATES:
-        end = train_by_hand(batches(train, size), lr, EPOCHS[size])[-1:]
-        ends[lr] = end, losses(end, validation).item()
-        print(f"{lr:>8}{losses(end, train).item():>14.4f}{ends[lr][1]:>18.4f}")
-    chosen = min(RATES, key=lambda lr: ends[lr][1])
+        ends[lr] = end = train_by_hand(batches(train, size), lr, EPOCHS[size])[-1:]
+        validation_losses[lr] = losses(end, validation).item()
+        print(f"{lr:>8}{losses(end, train).item():>14.4f}{validation_losses[lr]:>18.4f}")
+    chosen = min(RATES, key=validation_losses.get)
     print(f"The validation loss chooses lr = {chosen}. Only now the test set is used, and once:")
-    print(f"test loss {losses(ends[chosen][0], test).item():.4f}")
+    test_loss, floor = losses([*ends[chosen], TRUE_LINE], test)
+    print(f"test loss {test_loss:.4f}, the true line's {floor:.4f}")
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(curves, floor):
     """Draw the losses over steps and over points seen; return the Figure."""
     looks = dict(color="black"), dict(color=BLUE, ls="--"), dict(color=ORANGE, lw=1.2)
     figure, panels = plt.subplots(1, 2, sharey=True)
     for (size, curve), look in zip(curves.items(), looks):
-        label = "all 120 points" if size == 120 else f"{size} point{'s' * (size > 1)}"
+        label = f"steps of {size} point{'s' * (size > 1)}"
         steps = np.arange(len(curve))
         for axes, x in zip(panels, (steps, steps * size)):
             axes.plot(x, curve, **look, label=label)
     for axes, end, name in zip(panels, (150, 1200), ("steps", "points seen")):
-        axes.axhline(floor, color="0.5", ls=":", label="the noise's floor")
+        axes.axhline(floor, color="0.5", ls=":", label="MAE of the true line")
         axes.set(xlim=(0, end), xlabel=name, title=f"Over {name}")
     panels[0].set(ylabel="train loss (MAE, no unit)", ylim=(0, None))
-    panels[0].legend(title="a step looks at")
+    panels[0].legend()
     title = "Small batches need about as many steps, far fewer points; one point is a noisy guide"
     figure.suptitle(title)
     return figure
@@ -163,15 +165,14 @@ def plot(curves, floor):
 
 def main():
     train, validation, test = sets = noisy_line()
-    floors = [losses([(TRUE_WEIGHT, TRUE_BIAS)], points).item() for points in sets]
-    line = f"y = {TRUE_WEIGHT} x + {TRUE_BIAS}"
-    print(f"\n# {line} plus noise: the noise's floor is the MAE of the true line")
-    for name, points, floor in zip(("training", "validation", "test"), sets, floors):
-        print(f"{name:<10}{len(points):>5} points{floor:>10.4f}")
-    curves = print_sizes(train, floors[0])
+    print("\n# y = {} x + {} plus noise: the floor is the MAE of the true line".format(*TRUE_LINE))
+    floor, _ = floors = [losses([TRUE_LINE], points).item() for points in (train, validation)]
+    for name, points, loss in zip(("training", "validation"), sets, floors):
+        print(f"{name:<10}{len(points):>5} points{loss:>10.4f}")
+    curves = print_sizes(train, floor)
     choose_rate(train, validation, test)
-    program.save_figure(plot(curves, floors[0]), "minibatches")
-    program.show_figures()
+    pictures.save_figure(plot(curves, floor), "minibatches")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Optimizers by hand beside torch.optim's: one training, a table, a picture of five paths.
 
 The tutorial's line is trained from the tutorial's start for 100 epochs, with MSE and in float64, by
-each optimizer twice. The loop below takes its gradients from the closed form and its steps from
+each optimizer twice. Plain SGD steps by -lr * gradient; momentum and Nesterov go on in the
+direction of earlier steps; RMSprop divides each gradient by its usual size, and Adam does both. The
+loop below takes its gradients from the closed form, a formula found on paper, and its steps from
 manual_grad/optimizers.py; torch_optim.train takes both from torch. Prints where they end and how
 far apart the two were, and saves figures/optimizers.png.
 """
@@ -16,21 +18,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from manual_grad import optimizers, program, torch_optim
-from manual_grad.loss_map import draw_map, losses_at, path
+from manual_grad import optimizers, pictures, program, torch_optim
+from manual_grad.loss_map import draw_map, losses_at, name_lines, path
 from manual_grad.losses import mse_gradient
-from manual_grad.program import BLUE, GREEN, ORANGE, SKY
+from manual_grad.pictures import BLUE, GREEN, ORANGE, PINK
 from manual_grad.published_runs import published_runs
 
 OPTIMIZERS = {  # by name: class, options, look
     "plain SGD": ("SGD", {}, dict(color="black", marker="o", zorder=3)),
     "momentum": ("SGD", dict(momentum=0.9), dict(color=BLUE, marker="s", ls="--")),
-    "Nesterov": ("SGD", dict(momentum=0.9, nesterov=True), dict(color=SKY, marker="^")),
+    "Nesterov": ("SGD", dict(momentum=0.9, nesterov=True), dict(color=PINK, marker="^")),
     "RMSprop": ("RMSprop", {}, dict(color=GREEN, marker="D", ls=":")),
     "Adam": ("Adam", {}, dict(color=ORANGE, marker="X")),
 }
-LEVELS = [0, 0.01, 0.04, 0.09, 0.16]
-MAP = np.linspace(0.28, 0.78, 26), np.linspace(0.08, 0.52, 23), LEVELS
+MAP = np.linspace(0.28, 0.78, 26), np.linspace(0.08, 0.52, 23), [0, 0.01, 0.04, 0.09, 0.16]
+PLACES = [(0.56, 0.45), (0.46, 0.31), (0.51, 0.18), (0.4, 0.13), (0.72, 0.49)]  # of lines' labels
+EVERY = 10  # epochs from one marker to the next
 
 
 def train_by_hand(run, name, options):
@@ -61,12 +64,6 @@ def train_by_hand(run, name, options):
     return np.array(points).T
 
 
-def train_by_torch(run, name, options):
-    """Return the same weights and biases by torch's gradients and torch.optim."""
-    optim = getattr(torch.optim, name)
-    return path(run, run.train(torch_optim.train, optim=optim, **options))
-
-
 def print_table(run):
     """Print where each optimizer ends, and how far by hand is from torch; return paths by hand."""
     print(f"\n# Optimizers by hand and in torch, {run.epochs} epochs in float64, lr = {run.lr}")
@@ -75,22 +72,25 @@ def print_table(run):
     paths = {}
     for title, (name, options, _) in OPTIMIZERS.items():
         paths[title] = ours = train_by_hand(run, name, options)
-        apart = np.abs(ours - train_by_torch(run, name, options)).max()
+        optim = getattr(torch.optim, name)
+        theirs = path(run, run.train(torch_optim.train, optim=optim, **options))
+        apart = np.abs(ours - theirs).max()
         print(f"{title:<12}{ours[0, -1]:>10.6f}{ours[1, -1]:>10.6f}{apart:>11.1e}")
     return paths
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(pictures.SLIDE)
 def plot(run, paths):
     """Draw the paths over the loss surface, and their losses; return the Figure."""
     figure, (left, right) = plt.subplots(1, 2, width_ratios=[3, 2])
     X, y = run.X.numpy(), run.y.numpy()
-    draw_map(left, "mse", X, y, *MAP)
+    name_lines(left, draw_map(left, "mse", X, y, *MAP), PLACES)
     for title, (_, _, look) in OPTIMIZERS.items():
-        left.plot(*paths[title], **look, markevery=10, label=title)
-        right.plot(losses_at("mse", X, y, *paths[title]), **look, markevery=10, label=title)
+        look = dict(look, markevery=EVERY, label=title)
+        left.plot(*paths[title], **look)
+        right.plot(losses_at("mse", X, y, *paths[title]), **look)
     left.set_title("Paths over the loss surface")
-    left.legend(loc="lower right", title="one marker every 10 epochs")
+    left.legend(handles=left.lines[1:], loc="lower right", title=f"one marker every {EVERY} epochs")
     right.set(yscale="log", xlabel="epoch", ylabel="MSE (no unit)", title="The losses")
     words = "all go farther than plain SGD. Momentum and Adam overshoot"
     figure.suptitle(f"{run.epochs} epochs, lr = {run.lr}: {words}")
@@ -103,8 +103,8 @@ def main():
     paths = print_table(run)
 
     print("\n# The picture")
-    program.save_figure(plot(run, paths), "optimizers")
-    program.show_figures()
+    pictures.save_figure(plot(run, paths), "optimizers")
+    pictures.show_figures()
 
 
 if __name__ == "__main__":

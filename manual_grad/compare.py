@@ -29,7 +29,8 @@ import numpy as np
 import torch
 
 from manual_grad import numpy_autograd, numpy_closed_form, program, tensor_updates, torch_optim
-from manual_grad.loss_map import draw_map, path, write
+from manual_grad.loss_map import draw_map, path
+from manual_grad.pictures import ORANGE, SKY, SLIDE, YELLOW, save_figure, show_figures, write
 from manual_grad.published_runs import published_runs
 from manual_grad.rounding import first_fault
 
@@ -76,14 +77,14 @@ def print_run(name, run, trajectories):
 
 # Each trainer's line is thinner than those below it, so that all can be seen on one path.
 LINES = {
-    "numpy_closed_form": dict(color=program.YELLOW, lw=16),
-    "numpy_autograd": dict(color=program.SKY, lw=11),
-    "tensor_updates": dict(color=program.ORANGE, lw=6),
+    "numpy_closed_form": dict(color=YELLOW, lw=16),
+    "numpy_autograd": dict(color=SKY, lw=11),
+    "tensor_updates": dict(color=ORANGE, lw=6),
     "torch_optim": dict(color="black", lw=2, ls="--"),
 }
 
 
-@plt.rc_context(program.SLIDE)
+@plt.rc_context(SLIDE)
 def plot_paths(runs):
     """Draw the paths over the MAE of the tutorial's line, from both its starts; return the Figure.
 
@@ -94,7 +95,7 @@ def plot_paths(runs):
     weights, biases = np.linspace(0.05, 0.85, 81), np.linspace(0.05, 0.9, 86)
     levels = np.arange(0.1, 0.6, 0.1)
     data = run.X.numpy(), run.y.numpy()
-    lines = draw_map(axes, "mae", *data, weights, biases, levels, fill=False, words=False)
+    lines = draw_map(axes, "mae", *data, weights, biases, levels, fill=False)
     axes.clabel(lines, fontsize=14, manual=[(0.8, 0.27 + level) for level in levels])
     for name, run, trajectories in runs:
         for trainer, trajectory in trajectories.items():
@@ -119,8 +120,8 @@ def main():
         print_run(name, run, trajectories)
 
     print("\n# The comparison as a picture")
-    program.save_figure(plot_paths(runs[:2]), "manual_grad")
-    program.show_figures()
+    save_figure(plot_paths(runs[:2]), "manual_grad")
+    show_figures()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The loss as a drawing: a map over weight and bias, and a band over the epochs of a run.
+"""The loss as a map over weight and bias.
 
 The loss of a line depends on two numbers, weight and bias, so that it can be drawn as a map whose
 every point is a model. Lines of equal loss play the part of a map's contour lines, a star marks the
@@ -8,20 +8,23 @@ draw such a map draw it with `draw_map`. Loads no torch.
 
 import numpy as np
 
-from manual_grad.losses import LOSSES
 from manual_grad.numpy_closed_form import TRUE_BIAS, TRUE_WEIGHT
+from manual_grad.pictures import write
+
+OF_A_RESIDUAL = {"mae": np.abs, "mse": np.square}  # what each loss is the mean of
 
 
 def losses_at(loss, X, y, weight, bias):
     """Return the loss of each model: an array of the shape that weight and bias broadcast to.
 
-    `loss` is a name of losses.LOSSES; X and y are arrays of shape (n, 1), whose dtype each loss is
-    computed in. The losses along a path are losses_at(loss, X, y, *path); those of a map, in which
-    row i has bias i and column j has weight j, are losses_at(loss, X, y, weights, biases[:, None]).
+    `loss` is "mae" or "mse"; X and y are arrays of shape (n, 1). Weight and bias are numbers or
+    arrays of any shape: the losses along a path are losses_at(loss, X, y, *path), and those of a
+    map, in which row i has bias i and column j has weight j, are
+    losses_at(loss, X, y, weights, biases[:, None]).
     """
-    loss_fn, _ = LOSSES[loss]
-    at = np.vectorize(lambda weight, bias: loss_fn(weight * X + bias, y), otypes=[X.dtype])
-    return at(weight, bias)
+    # A last axis for the points: shape (..., 1) and (n,) make (..., n).
+    weight, bias = np.asarray(weight)[..., None], np.asarray(bias)[..., None]
+    return OF_A_RESIDUAL[loss](weight * X.ravel() + bias - y.ravel()).mean(axis=-1)
 
 
 def path(run, trajectory):
@@ -29,12 +32,11 @@ def path(run, trajectory):
     return np.array([[run.weight, *trajectory.weight], [run.bias, *trajectory.bias]])
 
 
-def draw_map(axes, loss, X, y, weights, biases, levels, fill=True, words=True):
+def draw_map(axes, loss, X, y, weights, biases, levels, *, fill=True):
     """Draw the loss over arrays of weights and of biases; return its lines, a ContourSet.
 
     There is a line for each of the `levels`. With `fill`, the ground is the darker the higher the
-    loss; with `words`, each line bears its loss, and the star its name. The map keeps its limits,
-    whatever else is drawn on it.
+    loss. The map keeps its limits, whatever else is drawn on it.
     """
     surface = losses_at(loss, X, y, weights, biases[:, None])
     if fill:
@@ -46,23 +48,13 @@ def draw_map(axes, loss, X, y, weights, biases, levels, fill=True, words=True):
     axes.plot(TRUE_WEIGHT, TRUE_BIAS, "*", **look)
     axes.set(xlabel="weight (no unit)", ylabel="bias (no unit)")
     axes.set(xlim=weights[[0, -1]], ylim=biases[[0, -1]])
-    if words:
-        axes.clabel(lines, fontsize=14, colors="0.3", zorder=1)  # below a path
-        write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")
     return lines
 
 
-def write(axes, text, point, offset=(10, 8)):
-    """Write beside a point, `offset` printer's points away, on white; return the Annotation."""
-    white = dict(fc="white", ec="none", pad=1.5)
-    return axes.annotate(text, point, offset, textcoords="offset points", bbox=white)
+def name_lines(axes, lines, places):
+    """Write onto a map the star's name, and the loss onto the line that is nearest to each place.
 
-
-def draw_band(axes, losses, **look):
-    """Draw losses over epochs 0, 1, ... as a band from each loss to the one before it.
-
-    Where a loss jumps to and fro in every epoch, a line would fill the place between its two
-    values; a band does so in one colour, and has the width of the jumps.
+    The places (weight, bias) are chosen by eye, where a label hides nothing and nothing hides it.
     """
-    low, high = np.minimum(losses[1:], losses[:-1]), np.maximum(losses[1:], losses[:-1])
-    return axes.fill_between(np.arange(1, len(losses)), low, high, **look)
+    axes.clabel(lines, fontsize=14, colors="0.3", zorder=1, manual=places)  # below a path
+    write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")

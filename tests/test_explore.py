@@ -6,6 +6,8 @@ import pytest
 import torch
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from pictures import assert_key, color
 
 from lessons import explore
 from lessons.explore import START, Explorer, X, Y
@@ -77,6 +79,24 @@ def test_the_window_shows_a_dragged_point_with_torchs_loss_and_gradient(window, 
     sides = np.sign([name.get_position()[1] for name in window.names])
     assert (sides == np.sign([gradient[1], -gradient[1]])).all()
     assert f"{loss} {value.item():.4g}\n" in window.words.get_text()
+
+
+def test_the_key_and_the_arrows_names_have_the_colours_of_what_is_drawn(window):
+    axes = window.line.axes
+    drawn = [window.residuals], [axes.lines[1]], [window.line]
+    assert_key(
+        axes.get_legend(), dict(zip(("residuals", "training data", "the model's line"), drawn))
+    )
+    colors = [to_hex(one) for one in window.arrows.get_facecolors()]
+    assert [color(name) for name in window.names] == colors
+    assert [name.get_text() for name in window.names] == ["gradient / 2", "step"]
+
+
+def test_a_step_that_the_point_hides_bears_no_name(window):
+    for exponent, names in ((-2, [True, False]), (-1, [True, True])):
+        window.exponent.set_val(exponent)
+        assert [name.get_visible() for name in window.names] == names
+    assert window.point.get_zorder() > window.arrows.get_zorder()
 
 
 def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):

@@ -3,27 +3,25 @@
 limit_cycle, schedules, explore, minibatches and finite_differences have files of their own.
 """
 
+import contextlib
+import importlib
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT, assert_is_the_band_of
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.contour import QuadContourSet
+from matplotlib.animation import PillowWriter
+from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
+from pictures import assert_key, assert_words_are_whole, color
 from torch import nn
 
-from lessons import (
-    autograd_function,
-    explore,
-    first_epoch,
-    learning_rate,
-    loss_surface,
-    optimizer_paths,
-)
+from lessons import autograd_function, first_epoch, learning_rate, loss_surface, optimizer_paths
 from lessons.autograd_function import MAE
 from manual_grad import torch_optim
+from manual_grad.loss_map import draw_map, name_lines
 from manual_grad.published_runs import published_runs
 
 FLOAT32 = 16 * 2.0**-24  # numbers of at most 1 from 40 points: so many roundings at most
@@ -36,10 +34,11 @@ PATH32 = {"mse": 1.8e-5, "mae": 5e-4}
 # 1e-13, grew at most 1.5 times in the later ones.
 LOOP = 100 * 100 * 1.5 * 2.0**-53
 PRINTED = 1e-6  # one of the sixth decimal
-# A line of equal loss is straight between points of a grid at most 0.036 apart. MAE's slope changes
-# by less than 1 between two of them, so that MAE leaves the line by less than a quarter of that.
+# A line of equal loss is straight between points of a grid at most 0.036 apart. A loss's slope
+# changes by less than 1 between two, so that it leaves the line by less than a quarter of that.
 ON_LINE = 0.009
 
+SOURCES = {file.stem: file.read_text("utf-8") for file in (ROOT / "lessons").glob("*.py")}
 RUN = published_runs()["section 3"]
 RUN64 = RUN._replace(X=RUN.X.double(), y=RUN.y.double())
 # After 100 epochs residuals have both signs. In the third run some are 0.
@@ -73,11 +72,17 @@ def loss_by_torch(loss, weight, bias):
     return LOSS_FNS[loss](weight * RUN64.X + bias, RUN64.y).item()
 
 
-def test_each_lesson_is_named_and_its_help_is_its_docstring(start, tmp_path):
+def test_python_m_lessons_names_each_of_them(start, tmp_path):
     named = re.findall(r"^ {4}(\w+)", start("lessons/__main__.py", folder=tmp_path), re.MULTILINE)
-    sources = [(file.stem, file.read_text("utf-8")) for file in (ROOT / "lessons").glob("*.py")]
-    programs = [name for name, source in sources if "\n    program.run(main, __doc__" in source]
+    programs = [name for name in SOURCES if "\n    program.run(main, __doc__" in SOURCES[name]]
     assert sorted(named) == sorted(programs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in sorted(SOURCES) if "pictures.show_f" in SOURCES[n]])
+def test_no_word_of_a_picture_is_cut_or_hides_another(name, ran):
+    for figure in ran(importlib.import_module(f"lessons.{name}"))[1].values():
+        assert_words_are_whole(figure)
 
 
 def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradients():
@@ -98,108 +103,156 @@ def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradi
             torch.testing.assert_close(tuple(ours), theirs, rtol=0, atol=FLOAT32)
 
 
-def test_the_printed_columns_follow_from_each_other_and_their_means_are_the_numbers(ran):
-    text, figures = ran(first_epoch)
+@pytest.mark.parametrize(
+    ("epoch", "title"), [(0, "# The first epoch: forward"), (30, "# Epoch 30")]
+)
+def test_the_table_has_every_fourth_point_and_its_columns_follow_from_each_other(epoch, title, ran):
+    text, _ = ran(first_epoch)
+    weight, bias = path_by_torch(RUN)[:, epoch]
+    assert f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the 40 points" in text
+    table = np.array(rows(text, title, 4, 10), float).T
+    _, x, _, _, residual, sign, _ = table
     x_train, y_train = RUN.X.ravel(), RUN.y.ravel()
-    end, after = RUN.train(torch_optim.train), path_by_torch(RUN)
-    for epoch, title in ((0, "# The first epoch: forward"), (30, "# Epoch 30")):
-        weight, bias = after[:, epoch]
-        assert f"weight = {weight:.8f}, bias = {bias:.8f};" in text
-        table = np.array(rows(text, title, 4, 10), float).T
-        _, x, _, _, residual, sign, _ = table
-        y_pred = weight * x_train + bias
-        right = range(40), x_train, y_train, y_pred, y_pred - y_train
-        right = [*(column[::4] for column in right), np.sign(residual), sign * x]
-        assert_allclose(table, np.array(right), atol=PRINTED)
-    printed = [row[-2:] for row in rows(text, "in two ways", 3, 5)]
-    first = [column[0] for column in end]
-    assert_allclose(np.array(printed, float).T, [first, first], atol=PRINTED)
-    signs = (y_pred - y_train).sign()
-    assert f"{(signs > 0).sum()} have sign 1 and {(signs < 0).sum()} sign -1" in text
-    assert f"= {end.bias_grad[30]:.3f}; in epoch 0 it was {end.bias_grad[0]:.3f}." in text
-    assert f"is {end.weight_grad[30]:.3f}; it was {end.weight_grad[0]:.3f}." in text
+    y_pred = weight * x_train + bias
+    right = range(40), x_train, y_train, y_pred, y_pred - y_train
+    right = [*(column[::4] for column in right), np.sign(residual), sign * x]
+    assert_allclose(table, np.array(right), atol=PRINTED)
     assert not re.search(r"-0(\.0*)?(?![.\d])", text), "a zero with a sign"
 
-    (axes,) = figures["first_epoch_graph"].axes
-    drawn = [text.get_text() for text in axes.texts]
-    for name, node in first_epoch.graph(RUN).items():
-        numbers = [f"{array.ravel()[-1]:.4f}" for array in node]
-        assert drawn[drawn.index(name) :][1:3] == numbers
+
+def test_the_means_and_the_signs_of_all_points_are_printed(ran):
+    text, _ = ran(first_epoch)
+    run = RUN.train(torch_optim.train)
+    printed = [row[-2:] for row in rows(text, "in two ways", 3, 5)]
+    first = [column[0] for column in run]
+    assert_allclose(np.array(printed, float).T, [first, first], atol=PRINTED)
+    weight, bias = path_by_torch(RUN)[:, 30]
+    signs = (weight * RUN.X + bias - RUN.y).sign()
+    assert f"{(signs > 0).sum()} have sign 1 and {(signs < 0).sum()} sign -1" in text
+    assert f"= {run.bias_grad[30]:.3f}; in epoch 0 it was {run.bias_grad[0]:.3f}." in text
+    assert f"is {run.weight_grad[30]:.3f}; it was {run.weight_grad[0]:.3f}." in text
+
+
+def test_the_graph_has_each_nodes_two_numbers_in_its_box_below_the_heads_of_their_colours(ran):
+    (axes,) = ran(first_epoch)[1]["first_epoch_graph"].axes
     assert len(axes.patches) == 3 + 3 * 4, "three single numbers, four stacks"
+    value, gradient, *texts = axes.texts
+    assert [value.get_text(), gradient.get_text()] == ["value", "gradient"]
+    for name, node in first_epoch.graph(RUN).items():
+        index = [text.get_text() for text in texts].index(name)
+        for array, text, head in zip(node, texts[index + 1 :], (value, gradient)):
+            assert text.get_text() == f"{array.ravel()[-1]:.4f}"
+            assert color(text) == color(head)
+            beside = abs(text.get_position()[0] - head.get_position()[0])
+            assert beside < 1e-9 or name == "bias"
+            inside = [box.get_bbox().contains(*text.get_position()) for box in axes.patches]
+            assert sum(inside) in (1, 3), "one box, or one stack"
 
 
-def test_the_residuals_are_drawn_by_sign_and_the_arrows_are_gradient_and_step(ran):
-    _, figures = ran(first_epoch)
-    for axes, run in zip(figures["first_epoch_residuals"].axes, (RUN, LATER), strict=True):
+def test_the_residuals_are_drawn_and_counted_by_sign(ran):
+    figure = ran(first_epoch)[1]["first_epoch_residuals"]
+    for axes, run in zip(figure.axes, (RUN, LATER), strict=True):
         y_pred = run.weight * RUN.X + run.bias
         bars = torch.hstack([RUN.X, RUN.y, RUN.X, y_pred])
-        for drawn, sign, label in zip(axes.collections, (-1, 1), axes.get_legend().texts[1:]):
+        predictions, *points = axes.lines
+        assert_allclose(predictions.get_xydata(), torch.hstack([RUN.X, y_pred]), atol=PRINTED)
+        drawn = {"predictions": [predictions]}
+        words = "below 0 (line must rise)", "above 0 (line must fall)"
+        for lines, marks, sign, which in zip(axes.collections, points, (-1, 1), words):
             some = bars[((y_pred - RUN.y).sign() == sign).ravel()].numpy()
-            assert_allclose(np.reshape(drawn.get_segments(), (-1, 4)), some, atol=PRINTED)
-            assert label.get_text().endswith(f": {len(some)}")
+            assert_allclose(np.reshape(lines.get_segments(), (-1, 4)), some, atol=PRINTED)
+            assert_array_equal(marks.get_xydata(), some[:, :2])
+            drawn[f"data point, residual {which}: {len(some)}"] = [lines, marks]
+        assert_key(axes.get_legend(), drawn)
+        assert color(points[0]) != color(points[1])
+
+
+def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran):
+    figure = ran(first_epoch)[1]["first_epoch_surface"]
+    everything, enlarged = figure.axes
     _, *gradient, weight, bias = np.ravel(RUN._replace(epochs=1).train(torch_optim.train))
     start = np.array([RUN.weight, RUN.bias])
+    arrows = [note for note in enlarged.texts if getattr(note, "arrow_patch", None)]
     ends = start + 0.005 * np.array(gradient), (weight, bias)
-    notes = figures["first_epoch_surface"].axes[1].texts
-    arrows = [note for note in notes if getattr(note, "arrow_patch", None)]
-    for arrow, end in zip(arrows, ends, strict=True):
+    for arrow, end, words in zip(arrows, ends, ("gradient\n", "step ="), strict=True):
         assert_allclose([arrow.xyann, arrow.xy], [start, end], atol=PRINTED)
+        (name,) = (text for text in enlarged.texts if text.get_text().startswith(words))
+        assert color(name) == to_hex(arrow.arrow_patch.get_edgecolor())
+    (square,) = everything.patches
+    assert_allclose(square.get_bbox().get_points(), enlarged.viewLim.get_points())
 
 
-@pytest.mark.slow
-def test_each_map_has_torchs_loss_at_its_lines_and_a_star_at_the_true_line(ran, monkeypatch):
-    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: None)  # slow, and nobody looks
-    maps = [(axes, "mae") for axes in ran(first_epoch)[1]["first_epoch_surface"].axes]
-    maps += zip(ran(loss_surface)[1]["loss_surface"].axes, ("mae", "mse"))
-    for name, loss in (("learning_rate", "mse"), ("learning_rate_mae", "mae")):
-        maps += [(axes, loss) for axes in ran(learning_rate)[1][name].axes[1:6]]
-    maps.append((ran(optimizer_paths)[1]["optimizers"].axes[0], "mse"))
-    contours = [(one, loss) for axes, loss in maps for one in axes.findobj(QuadContourSet)]
-    contours += [(one, loss.lower()) for loss, one in explore.Explorer().contours.items()]
-    for contour, loss in contours:
-        assert contour.axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
-        if contour.filled:
-            assert contour.zmax <= contour.levels[-1], "a place without a colour"
-            continue
-        drawn = 0
-        for level, segments in zip(contour.levels, contour.allsegs, strict=True):
-            weights, biases = torch.from_numpy(np.concatenate(segments or [np.empty((0, 2))])).T
-            y_pred = weights * RUN64.X + biases  # a column for each point of the lines
-            each = type(LOSS_FNS[loss])(reduction="none")(y_pred, RUN64.y.expand_as(y_pred))
-            assert_allclose(each.mean(dim=0), level, rtol=0, atol=ON_LINE)
-            drawn += len(weights)
-        assert drawn > 50
-        assert {float(text.get_text()) for text in contour.labelTexts} <= {*contour.levels}
+@pytest.mark.parametrize("loss", ["mae", "mse"])
+def test_a_map_has_torchs_loss_at_its_lines_and_a_star_at_the_true_line(loss):
+    weights, biases, levels = np.linspace(0.2, 0.8, 18), np.linspace(0, 0.6, 19), [0.02, 0.05, 0.1]
+    axes = plt.figure().add_subplot()
+    lines = draw_map(axes, loss, RUN64.X.numpy(), RUN64.y.numpy(), weights, biases, levels)
+    for level, line in zip(levels, lines.get_paths(), strict=True):
+        assert len(line.vertices) > 5
+        losses = [loss_by_torch(loss, *point) for point in line.vertices]
+        assert_allclose(losses, level, rtol=0, atol=ON_LINE)
+    assert axes.lines[0].get_xydata().tolist() == [[0.7, 0.3]]
+    assert [axes.get_xlabel(), axes.get_ylabel()] == ["weight (no unit)", "bias (no unit)"]
+    assert [*axes.get_xlim(), *axes.get_ylim()] == [0.2, 0.8, 0, 0.6]
+    assert [contours.filled for contours in axes.collections] == [True, False]
+    name_lines(axes, lines, [line.vertices[3] for line in lines.get_paths()])
+    *labels, name = [text.get_text() for text in axes.texts]
+    assert (name, [float(label) for label in labels]) == ("true parameters", levels)
 
 
 def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_steps(ran):
-    *maps, lengths = ran(loss_surface)[1]["loss_surface"].axes
+    figure = ran(loss_surface)[1]["loss_surface"]
+    *maps, lengths = figure.axes
     runs = RUN, loss_surface.with_equal_first_step(RUN, "mse")
-    firsts = []
-    for axes, drawn, run in zip(maps, lengths.lines, runs, strict=True):
+    drawn, firsts = {}, []
+    for axes, curve, run in zip(maps, lengths.lines, runs, strict=True):
         right = path_by_torch(run._replace(X=RUN64.X, y=RUN64.y))
-        _, walk = (np.array(line.get_data()) for line in axes.lines)
+        _, line = axes.lines
+        walk = np.array(line.get_data())
         assert_allclose(walk, right, atol=PATH32[run.loss])
-        notes = [note for note in axes.texts if note.get_text().split()[-1].isdigit()]
+        notes = [note for note in axes.texts if re.fullmatch(r"(epoch )?\d+", note.get_text())]
         assert [note.get_text() for note in notes] == ["epoch 0", "10", "20", "50", "100"]
         assert_array_equal([note.xy for note in notes], walk[:, [0, 10, 20, 50, 100]].T)
         steps = np.hypot(*np.diff(right))
-        assert_allclose(drawn.get_xydata().T, [range(1, 101), steps], atol=2 * PATH32[run.loss])
+        assert_allclose(curve.get_xydata().T, [range(1, 101), steps], atol=2 * PATH32[run.loss])
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
-        assert [axes.get_title().split("\n")[0], drawn.get_label()] == [name, name]
+        assert axes.get_title().split("\n")[0] == name
+        drawn[name] = [line, curve]
         firsts.append(steps[0])
     assert_allclose(*firsts, rtol=FLOAT32)
+    assert_key(lengths.get_legend(), drawn)
+    assert "a marker every 10 epochs" in figure.get_suptitle()
+    assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
 
 
-def test_the_film_shows_line_and_point_of_each_epoch():
-    points = path_by_torch(RUN)
-    figure, show = loss_surface.film(RUN, points)
+def test_the_films_key_is_that_of_data_and_line_beside_the_map():
+    figure, _ = loss_surface.film(RUN, path_by_torch(RUN))
     left, right = figure.axes
-    for epoch in (0, 5, 100):
-        show(epoch)
+    labels = "training data", "test data", "the model's line"
+    assert_key(left.get_legend(), dict(zip(labels, zip(left.lines))))
+    data = torch.hstack([RUN.X, RUN.y]), torch.hstack([RUN.X_test, RUN.y_test])
+    for line, points in zip(left.lines, data):
+        assert_array_equal(line.get_xydata(), points)
+    assert [line.get_label() for line in right.lines[:1]] == ["true parameters"]
+    assert_words_are_whole(figure)
+
+
+def test_each_frame_of_the_film_shows_line_and_point_of_the_epoch_in_its_title(monkeypatch):
+    frames, points = [], path_by_torch(RUN._replace(epochs=200))
+
+    def note(writer):
+        left, right = plt.gcf().axes
+        lines = left.lines[-1], *right.lines[-2:]
+        frames.append((left.get_title(), *(np.array(line.get_data()) for line in lines)))
+
+    monkeypatch.setattr(PillowWriter, "grab_frame", note)
+    monkeypatch.setattr(PillowWriter, "saving", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(loss_surface.pictures, "save_figure", lambda *_: None)
+    loss_surface.main(animation=True)
+    for frame, epoch in zip(frames, [*range(0, 200, 5), *[200] * 8], strict=True):
+        title, line, walk, point = frame
         weight, bias = points[:, epoch]
-        assert left.get_title() == f"Epoch {epoch}: MAE = {loss_by_torch('mae', weight, bias):.3f}"
-        line, walk, point = (line.get_data() for line in (left.lines[-1], *right.lines[-2:]))
+        assert title == f"Epoch {epoch}: MAE = {loss_by_torch('mae', weight, bias):.3f}"
         assert_array_equal(line, [[0, 1], [bias, weight + bias]])
         assert_array_equal(walk, points[:, : epoch + 1])
         assert_array_equal(point, [[weight], [bias]])
@@ -208,26 +261,33 @@ def test_the_film_shows_line_and_point_of_each_epoch():
 @pytest.mark.parametrize("loss", ["mse", "mae"])
 def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran):
     (text, figures), run = ran(learning_rate), RUN64._replace(loss=loss)
-    curves, *panels = figures["learning_rate" + "_mae" * (loss == "mae")].axes[:6]
+    figure = figures["learning_rate" + "_mae" * (loss == "mae")]
+    curves, *panels, key = figure.axes
     table = np.array(rows(text, f"# {loss.upper()}: five rates", 2, 5), float)
-    for rate, row, panel, curve, band in zip(
+    drawn = {}
+    for rate, row, panel, marks, band in zip(
         RATES[loss], table, panels, curves.lines, curves.collections, strict=True
     ):
         right = path_by_torch(run._replace(lr=rate))
         losses = np.array([loss_by_torch(loss, *point) for point in right.T])
         size = max(1, abs(right).max())
-        _, walk, start, end = (np.array(line.get_data()) for line in panel.lines)
+        star, line, start, end = panel.lines
+        walk = np.array(line.get_data())
         assert_allclose(walk, right, atol=PATH64 * size)
-        assert_array_equal(np.hstack([start, end]), walk[:, [0, -1]])
+        assert_array_equal([*start.get_xydata(), *end.get_xydata()], walk[:, [0, -1]].T)
+        assert star.get_zorder() > line.get_zorder(), "no path hides the star"
         # A loss is at most PATH64 * size off for MAE, and that times twice the residual for MSE.
         near = dict(atol=PATH64 * size, rtol=PATH64 * size)
-        epochs, marks = curve.get_data()
-        assert_allclose(marks, losses[epochs], **near)
+        epochs, marked = marks.get_data()
+        assert_allclose(marked, losses[epochs], **near)
+        assert epochs[1] % 2 == 1, "markers on both edges of a band"
         assert_is_the_band_of(losses, band, **near)
-        assert curve.get_label() == panel.get_title() == f"lr = {rate:.3g}"
+        drawn[panel.get_title()] = [line, end, marks, band]
         factors = (1 - rate * H) if loss == "mse" else []
         numbers = rate, *factors, *losses[-2:], *right[:, -1]
         assert_allclose(row, numbers, rtol=6e-4)  # four digits are printed
+    assert list(drawn) == [f"lr = {rate:.3g}" for rate in RATES[loss]]
+    assert_key(key.get_legend(), drawn | {"start": [start], "true parameters": [star]})
 
 
 def test_the_curvatures_are_torchs_and_so_printed(ran):
@@ -241,6 +301,7 @@ def test_the_curvatures_are_torchs_and_so_printed(ran):
 def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ran):
     text, figures = ran(optimizer_paths)
     left, right = figures["optimizers"].axes
+    drawn = {}
     for title, line, curve, row in zip(
         ("plain SGD", "momentum", "Nesterov", "RMSprop", "Adam"),
         left.lines[1:],
@@ -256,8 +317,12 @@ def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ra
         assert apart <= LOOP
         losses = [loss_by_torch("mse", *point) for point in points.T]
         assert_allclose(curve.get_ydata(), losses, rtol=0, atol=LOOP)
-        assert line.get_label() == curve.get_label() == title
         assert row == [title, f"{weight[-1]:.6f}", f"{bias[-1]:.6f}", f"{apart:.1e}"]
+        drawn[title] = [line, curve]
+    key = left.get_legend()
+    assert_key(key, drawn)
+    assert key.get_title().get_text() == "one marker every 10 epochs"
+    assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
 
 
 # --- autograd_function
@@ -282,17 +347,7 @@ def test_value_and_gradients_are_l1losses_to_the_bit(n):
         MAE.apply(y_pred, y.ravel())
 
 
-@pytest.mark.parametrize("factors", [(1, 0), (0, 1), (1.01, 1)])
-def test_gradcheck_sees_a_factor_of_either_gradient(factors):
-    class WrongMAE(MAE):
-        @staticmethod
-        def backward(ctx, loss_grad):
-            return tuple(f * g for f, g in zip(factors, MAE.backward(ctx, loss_grad)))
-
-    assert not autograd_function.gradient_is_right(WrongMAE.apply)
-
-
-def test_the_program_prints_what_holds(ran):
+def test_the_runs_are_equal_to_the_bit_and_gradcheck_finds_the_mistake(ran):
     text, _ = ran(autograd_function)
     assert " equal to the bit in 100 of 100 epochs\n" in text
     assert text.endswith("MAE          right\nMAEWithoutN  wrong\n")

@@ -1,28 +1,28 @@
 """limit_cycle and schedules: the cycle, its cause, what ends it, and what the programs show."""
 
 import functools
-import platform
 import re
 
 import numpy as np
 import pytest
-import torch
 from conftest import assert_is_the_band_of
-from matplotlib.colors import to_rgb
+from numpy.testing import assert_allclose, assert_array_equal
+from pictures import assert_key, color
 from published_numbers import X86
+from torch import nn
 
 from lessons import limit_cycle, schedules
-from lessons.limit_cycle import both_losses, state_after
-from manual_grad import torch_optim
+from manual_grad import numpy_closed_form, torch_optim
 from manual_grad.published_runs import published_runs
-from manual_grad.trajectory import Trajectory
+from manual_grad.trajectory import Trajectory, find_cycle
 
-RUNS = limit_cycle.mae_runs()
-RUN = published_runs()["section 6"]
+RUNS = published_runs()
+RUN = RUNS["section 6"]
 
 # A float32 step with lr = 0.01 ends at parameters below 1: at most 2^-25. Its gradient is a sum of
 # at most 80 terms with a mean of 0.4: 0.01 * 81 * 2^-24 * 0.4 = 2e-8. Both are less than 2^-24.
 STEP = 2.0**-24
+LOSS = 81 * 2.0**-24 * 0.02  # a mean of at most 80 residuals, which are below 0.02
 # Rates of at most 0.01 in float64: torch multiplies its way through 310 epochs, 4 roundings each.
 RATE = 310 * 4 * 2.0**-53 * 0.01
 # The float64 run under them: a rate's difference times a gradient of at most 1, and 3 roundings.
@@ -32,126 +32,160 @@ SCHEDULED = 310 * (RATE + 3 * 2.0**-53)
 SETTLED = 3.3e-7
 
 CHOSEN = "lr times 0.1 every 150 epochs"
-# The epoch after which each cycle has begun, as measured on x86-64 and on Linux ARM64.
-FIRST = {"section 3": 168, "section 6": 115, "exercise": 246, "exercise, author's": 229}
-MEASURED = X86 or platform.machine() == "aarch64"
+# Rows are printed every 10 or 20 epochs: the first one after which the states repeat.
+ROWS = {"section 3": 170, "section 6": 120, "exercise": 260, "exercise, author's": 240}
+
+
+def losses_by_torch(run, weight, bias):
+    data = (run.X, run.y), (run.X_test, run.y_test)
+    return [nn.L1Loss()(float(weight) * X + float(bias), y).item() for X, y in data]
 
 
 @functools.cache
-def trained(name):
-    return RUNS[name].train(torch_optim.train)
+def states(name):
+    """Return the states (weight, bias) after each of 500 epochs of a run, by torch.optim."""
+    trajectory = RUNS[name]._replace(epochs=500).train(torch_optim.train)
+    return np.transpose([trajectory.weight, trajectory.bias])
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_each_cycle_has_two_states_one_step_apart_and_is_so_printed(name, ran):
-    run, trajectory = RUNS[name], trained(name)
-    first, period = limit_cycle.find_cycle(trajectory)
-    assert period == 2
-    assert first == FIRST[name] or not MEASURED
-    every = 20 if "exercise" in name else 10
-    row = every * (first // every + 1)
-    text, _ = ran(limit_cycle)
-    block = text.split(f"# The cycle, {name}: from epoch {first} on, 2 states\n")[1]
-    _, *states, step_a, step_b, _, printed_row = block.splitlines()[:7]
-    mean = run.X.double().mean().item()
-    for line, step, letters, epoch in (
-        (states[0], step_a, "AB", row - 1),
-        (states[1], step_b, "BA", row),
-    ):
-        here, there = state_after(trajectory, epoch), state_after(trajectory, epoch + 1)
-        losses = both_losses(run, trajectory, epoch)
-        assert line.split() == [letters[0], *map(str, (epoch, *map(float, here), *losses))]
+@pytest.mark.parametrize("name", ROWS)
+def test_each_cycle_has_two_states_and_the_table_shows_their_losses(name, ran):
+    run, row = states(name), ROWS[name]
+    first = (run[2:] == run[:-2]).all(axis=1).argmax()
+    text = ran(limit_cycle)[0].split(f"# The cycle, {name}: from epoch {first} on, 2 states\n")[1]
+    lines = text.splitlines()
+    for letter, line, epoch in zip("AB", lines[1:], (row - 1, row)):
+        state = run[epoch].tolist()
+        assert line.split()[:4] == [letter, *map(str, (epoch, *state))]
+        printed = [float(loss) for loss in line.split()[4:]]
+        assert_allclose(printed, losses_by_torch(RUNS[name], *state), rtol=0, atol=LOSS)
+    a, b = (line.split() for line in lines[1:3])
+    assert lines[6] == f"Epoch: {row} | Train loss: {a[4]} | Test loss: {b[5]}"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_states_lie_one_step_apart_with_one_sign_for_all(name, ran):
+    run, pair = RUNS[name], states(name)[ROWS[name] - 1 :][:2]
+    lines = ran(limit_cycle)[0].split(f"# The cycle, {name}: ")[1].splitlines()[4:6]
+    for here, there, names, line in zip(pair, pair[::-1], ("AB", "BA"), lines):
         high = (here[0] * run.X + here[1] > run.y).sum().item()
-        assert high in (0, len(run.y)), "one sign for all"
-        sign = 1 if high else -1
-        np.testing.assert_allclose(
-            np.subtract(here, there), [0.01 * sign * mean, 0.01 * sign], rtol=0, atol=STEP
-        )
-        words, off = step.removesuffix(" off.").rsplit(", ", 1)
-        gradient = f"({sign * mean:+.4f}, {sign:+.4f})"
+        assert high in (0, len(run.y))
+        gradient = np.array([run.X.double().mean(), 1]) * (1 if high else -1)
+        assert_allclose(here - there, 0.01 * gradient, rtol=0, atol=STEP)
+        words, off = line.removesuffix(" off.").rsplit(", ", 1)
         assert words == (
-            f"At {letters[0]} {high} of {len(run.y)} predictions are too high: "
-            f"gradient {gradient}. A step leads to {letters[1]}"
+            f"At {names[0]} {high} of {len(run.y)} predictions are too high: gradient "
+            "({:+.4f}, {:+.4f}). A step leads to {}".format(*gradient, names[1])
         )
         assert float(off) <= (0 if X86 else float(f"{STEP:.0g}"))
-    train_a, test_b = both_losses(run, trajectory, row - 1)[0], losses[1]
-    assert train_a == trajectory.loss[row], "measured before the step"
-    assert printed_row == f"Epoch: {row} | Train loss: {train_a} | Test loss: {test_b}"
 
 
-def test_find_cycle_knows_nothing_beforehand():
-    def made_up(*states):
-        states = np.array(states, np.float32)
-        return Trajectory(*np.zeros((3, len(states))), states, -states)
-
-    for states, cycle, row in (((5, 1, 2, 3, 1, 2), (1, 3), 3), ((0, 1, 2, 4, 4), (3, 1), 6)):
-        assert limit_cycle.find_cycle(made_up(*states)) == cycle
-        assert limit_cycle.next_row(made_up(*states), every=3) == row
-    with pytest.raises(ValueError, match="in 4 epochs no state came back"):
-        limit_cycle.find_cycle(made_up(1, 2, 3, 4))
+def test_a_cycle_and_its_first_printed_epoch_are_found_in_states_that_nobody_knows():
+    for numbers, cycle, epoch in (((5, 1, 2, 3, 1, 2), (1, 3), 3), ((0, 1, 2, 4, 4), (3, 1), 6)):
+        numbers = np.array(numbers, np.float32)
+        made_up = Trajectory(*np.zeros((3, len(numbers))), numbers, -numbers)
+        assert find_cycle(made_up) == cycle
+        assert limit_cycle.first_printed_epoch(made_up, every=3) == epoch
+    with pytest.raises(ValueError, match="in 3 epochs no state came back"):
+        find_cycle(Trajectory(*np.arange(15).reshape(5, 3)))
 
 
-def test_the_picture_shows_each_models_two_losses_and_what_the_row_takes_from_which(ran):
-    trajectory, (_, figures) = trained("section 6"), ran(limit_cycle)
-    models, epochs = figures["limit_cycle"].axes
-    a, b = (both_losses(RUN, trajectory, epoch) for epoch in (119, 120))
+def test_the_bars_are_both_models_losses_and_those_that_the_row_takes_from_them(ran):
+    left, _ = ran(limit_cycle)[1]["limit_cycle"].axes
+    a, b = (losses_by_torch(RUN, *state) for state in states("section 6")[119:121])
     assert (a[0], b[1]) == pytest.approx((0.0012645, 0.0138018), abs=5e-8), "the README's row"
-    bars = np.reshape([bar.get_height() for bar in models.patches if bar.get_width() < 1], (2, 3))
-    np.testing.assert_array_equal(bars, [(a[0], b[0], a[0]), (a[1], b[1], b[1])])
-    assert [text.get_text() for text in models.texts] == [f"{loss:.4f}" for loss in bars.ravel()]
-    names = [label.get_text().replace("\n", " ") for label in models.get_xticklabels()]
-    for name, letter, epoch in zip(names, "AB", (119, 120)):
-        state = state_after(trajectory, epoch)
-        assert name == "model {}: weight {:.4f}, bias {:.4f}".format(letter, *state)
-    train, test, *rows = epochs.lines
-    right = np.transpose([both_losses(RUN, trajectory, epoch) for epoch in range(118, 132)])
-    for line, losses in zip((train, test), right):
-        np.testing.assert_array_equal(line.get_xydata().T, [range(118, 132), losses])
-    for row, line in zip((120, 130), rows, strict=True):
-        assert line.get_xydata().tolist() == [[row - 1, a[0]], [row, b[1]]]
-    letters = [label.get_text() for label in epochs.get_xticklabels()]
-    assert letters == [f"{epoch}\n{'BA'[epoch % 2]}" for epoch in range(118, 132)]
+    right = np.array([(a[0], b[0], a[0]), (a[1], b[1], b[1])])
+    for bars, losses in zip(left.containers, right, strict=True):
+        assert_allclose([bar.get_height() for bar in bars], losses, rtol=0, atol=LOSS)
+    notes = [note.get_text() for note in left.texts]
+    assert notes == [f"{loss:.4f}" for loss in right.ravel()]
+    assert_key(left.get_legend(), dict(zip(("train loss", "test loss"), left.containers)))
+    for label, letter, state in zip(left.get_xticklabels(), "AB", states("section 6")[119:]):
+        words = "model {}: weight {:.4f}, bias {:.4f}".format(letter, *state)
+        assert label.get_text().replace("\n", " ") == words
 
 
-def test_under_a_schedule_the_steps_by_hand_are_torchs():
+def test_each_bar_has_a_place_of_its_own_above_its_models_name_and_no_number_touches_one(ran):
+    left, _ = ran(limit_cycle)[1]["limit_cycle"].axes
+    left.figure.draw_without_rendering()
+    bars = [bar.get_window_extent() for pair in zip(*left.containers) for bar in pair]
+    assert all(one.x1 < other.x0 for one, other in zip(bars, bars[1:]))
+    numbers = [note.get_window_extent() for note in left.texts]
+    assert not any(bar.overlaps(number) for bar in bars for number in numbers)
+    (row,) = (patch for patch in left.patches if patch not in sum(left.containers, ()))
+    grey = row.get_window_extent()
+    for i, name in enumerate(left.get_xticklabels()):
+        middle = name.get_window_extent().x0 + name.get_window_extent().width / 2
+        assert bars[2 * i].x1 < middle < bars[2 * i + 1].x0
+        assert grey.containsx(middle) == (i == 2)
+
+
+def test_the_models_take_turns_and_each_ring_lies_on_what_its_row_prints(ran):
+    left, axes = ran(limit_cycle)[1]["limit_cycle"].axes
+    train, test, *rows = axes.lines
+    epochs = np.arange(118, 132)
+    losses = [losses_by_torch(RUN, *state) for state in states("section 6")[epochs]]
+    for line, right in zip((train, test), np.transpose(losses)):
+        assert_allclose(line.get_xydata().T, [epochs, right], rtol=0, atol=LOSS)
+    for row, line, note in zip((120, 130), rows, axes.texts, strict=True):
+        points = np.array([train.get_xydata()[row - 119], test.get_xydata()[row - 118]])
+        assert_array_equal(line.get_xydata(), points)
+        assert note.get_text() == f"row {row}"
+        assert_array_equal(note.xy, points[1])
+    labels = "train loss of the model", "test loss of the model"
+    words = "a printed row: train loss of A,\ntest loss of B"
+    assert_key(axes.get_legend(), {labels[0]: [train], labels[1]: [test], words: rows})
+    assert [color(line) for line in (train, test)] == [color(bar[0]) for bar in left.containers]
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert ticks == [f"{epoch}\n{'BA'[epoch % 2]}" for epoch in epochs]
+
+
+@pytest.fixture(scope="module")
+def scheduled():
+    return {
+        name: RUN.train_at(schedules.rates(RUN, name), numpy_closed_form.train)
+        for name in schedules.SCHEDULES
+    }
+
+
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_under_each_schedule_the_steps_by_hand_are_torchs_and_its_name_holds(name):
     run = RUN._replace(X=RUN.X.double(), y=RUN.y.double(), epochs=310)  # beyond the second fall
-    ours, theirs = (
-        train(run, "lr times 0.1 every 100 epochs")
-        for train in (schedules.train_by_hand, schedules.train_by_torch)
-    )
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=SCHEDULED)
+    ours = run.train_at(schedules.rates(run, name), numpy_closed_form.train)
+    assert_allclose(ours, schedules.train_by_torch(run, name), rtol=0, atol=SCHEDULED)
+    options = schedules.SCHEDULES[name][2].values()
+    assert all(str(value) in name for value in options) or name in ("cosine", "fixed")
 
 
 @pytest.mark.slow
-def test_each_schedules_rates_are_torchs_and_its_end_is_so_printed_and_drawn(ran, monkeypatch):
-    runs, train = {}, schedules.train_by_hand
-    monkeypatch.setattr(
-        schedules, "train_by_hand", lambda run, name: runs.setdefault(name, train(run, name))
-    )
-    text, figures = ran(schedules)
-    table = [re.split(r"  +", line) for line in text.splitlines()[3:7]]
-    rates, losses = figures["schedules"].axes
+def test_each_schedules_end_is_printed_and_the_smallest_train_loss_chooses(ran, scheduled):
+    text, _ = ran(schedules)
     ends = {}
-    for (name, *numbers), line, band in zip(table, rates.lines, losses.collections, strict=True):
-        _, scheduler, options = schedules.SCHEDULES[name]
-        optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.01)
-        scheduler = getattr(torch.optim.lr_scheduler, scheduler)(optimizer, **options)
-        right = []
-        for _ in range(310):
-            right.append(scheduler.get_last_lr()[0])
-            optimizer.step()
-            scheduler.step()
-        np.testing.assert_allclose(line.get_ydata()[:310], right, rtol=0, atol=RATE)
-        named = all(str(value) in name for value in options.values())
-        assert named or options == dict(T_max=1000) or name == "fixed"
+    for line, (name, run) in zip(text.splitlines()[3:7], scheduled.items()):
+        title, *numbers = re.split(r"  +", line)
+        assert title == name
         ends[name], by_torch, test_loss = map(float, numbers)
-        right = [float(f"{loss:.1e}") for loss in both_losses(RUN, runs[name])]
-        assert [ends[name], test_loss] == right
+        right = losses_by_torch(RUN, run.weight[-1], run.bias[-1])
+        assert_allclose([ends[name], test_loss], right, rtol=0.05)  # two digits are printed
         assert ends[name] / 2 < by_torch < ends[name] * 2, "float32 moves the end of cosine so far"
-        assert_is_the_band_of(runs[name].loss, band, rtol=0)
-        assert to_rgb(line.get_color()) == tuple(band.get_facecolor()[0][:3])
-    assert list(ends) == [line.get_label() for line in rates.lines] == [*schedules.SCHEDULES]
     assert f"chooses a schedule: {CHOSEN}.\n" in text
     assert ends[CHOSEN] == min(ends.values()) <= SETTLED
     assert ends["lr times 0.1 every 100 epochs"] > ends["fixed"], "it stops short"
     assert "near 1 are 6e-08 apart" in text
+
+
+@pytest.mark.slow
+def test_rates_and_losses_are_drawn_as_the_key_says(ran, scheduled):
+    left, right = ran(schedules)[1]["schedules"].axes
+    drawn = {}
+    for (name, run), line, band, marks in zip(
+        scheduled.items(), left.lines, right.collections, right.lines, strict=True
+    ):
+        assert_array_equal(line.get_ydata(), schedules.rates(RUN, name))
+        assert_is_the_band_of(run.loss, band, rtol=0)
+        epochs = marks.get_xdata()
+        assert_array_equal(marks.get_ydata(), run.loss[epochs])
+        assert epochs[1] % 2 == 1, "markers on both edges of a band"
+        drawn[name] = [line, band, marks]
+    (key,) = left.figure.legends
+    assert_key(key, drawn)

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import pytest
 from conftest import ROOT
 
-from manual_grad import program
+from manual_grad import pictures, program
 
 ROOMS = "manual_grad", "check", "lessons", "beyond"
 RUN_BUTTON = """
@@ -59,10 +59,10 @@ def test_a_window_opens_only_where_there_is_a_display(monkeypatch):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append("a window"))
     canvas = plt.figure().canvas
-    program.show_figures()
+    pictures.show_figures()
     assert shown == []
     monkeypatch.setattr(type(canvas), "required_interactive_framework", "qt")
-    program.show_figures()
+    pictures.show_figures()
     assert shown == ["a window"]
 
 
