@@ -314,7 +314,7 @@ def starts_of(seed, plain=False):
 
 @cache
 def known_starts(seeds):
-    """Return the Starts of the given seeds, the plain ones of seeds that are often used, 0 and 1."""
+    """Return the Starts of these seeds, the plain ones of seeds that are often used, 0 and 1."""
     found = [start for seed in seeds for start in starts_of(seed)]
     found += [s for seed in OFTEN_USED if seed not in seeds for s in starts_of(seed, plain=True)]
     found += [Start(pair, None, ("constant",) * 2) for pair in product((0.0, 1.0), repeat=2)]
@@ -327,10 +327,13 @@ def known_starts(seeds):
 # --- The tutorials' own runs
 
 
-def tutorial_run(name, X=World().X, weight=0.7, bias=0.3, **others):
+LINE = Settings().X, 0.7, 0.3
+
+
+def tutorial_run(name, data=LINE, **others):
     """Return the Settings of a published run, whose start, loss and rate are taken from there."""
     run = PUBLISHED[name]
-    settings = Settings(X, weight, bias, start=(run.weight, run.bias), loss=run.loss, lr=run.lr)
+    settings = Settings(*data, start=(run.weight, run.bias), loss=run.loss, lr=run.lr)
     return settings._replace(**others)
 
 
@@ -341,10 +344,10 @@ BY_HAND = dict(start=(0.0, 0.0), trains="weight")  # a weight alone, from 0
 TUTORIAL = {
     "section 3": tutorial_run("section 3"),
     "section 6": tutorial_run("section 6"),
-    "the exercise (nn.Linear)": tutorial_run("exercise", *EXERCISE),
-    "the exercise (nn.Parameter)": tutorial_run("exercise, author's", *EXERCISE),
-    "the pipeline's first step": tutorial_run("pipeline, custom", *PIPELINE, lr=0.1, **BY_HAND),
-    "the pipeline's second step": tutorial_run("pipeline, custom", *PIPELINE, **BY_HAND),
-    "the pipeline's third step": tutorial_run("pipeline, nn.Linear", *PIPELINE),
-    "the pipeline's fourth step": tutorial_run("pipeline, custom", *PIPELINE),
+    "the exercise (nn.Linear)": tutorial_run("exercise", EXERCISE),
+    "the exercise (nn.Parameter)": tutorial_run("exercise, author's", EXERCISE),
+    "the pipeline's first step": tutorial_run("pipeline, custom", PIPELINE, lr=0.1, **BY_HAND),
+    "the pipeline's second step": tutorial_run("pipeline, custom", PIPELINE, **BY_HAND),
+    "the pipeline's third step": tutorial_run("pipeline, nn.Linear", PIPELINE),
+    "the pipeline's fourth step": tutorial_run("pipeline, custom", PIPELINE),
 }
