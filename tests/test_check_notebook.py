@@ -101,9 +101,9 @@ PUBLIC = {
 TOLD = {
     "run 005": "as 72 public notebooks on CUDA print them",
     "run 036": "a residual's sign has flipped by rounding",
-    "run 045": "44 epochs or more (an even number of them) trained before",
-    "run 079": "117 epochs or more (an odd number of them) trained before",
-    "run 009": "weight and bias are +0.408230 and +0.717216 away from the line's",
+    "run 045": "44 epochs or more (an even number of them) of training before",
+    "run 079": "117 epochs or more (an odd number of them) of training before",
+    "run 009": "or both with the other sign, because the losses can't tell which",
     "run 117": "but the code has nn.Linear: was the cell changed after it ran?",
     "run 138": "Either no step reaches the model, or the training has settled",
     "run 118": "The first number follows in all rows: it is what section 3 prints. Not",

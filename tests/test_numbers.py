@@ -168,7 +168,11 @@ def test_each_line_is_what_torch_prints_with_its_cause(run, cause):
     [
         ("Section 3", of_settled("odd", 169), "169 epochs or more (an odd number of them)"),
         ("Section 6", of_settled("even", 116), "116 epochs or more (an even number of them)"),
-        ("Section 3", "one epoch was trained before", "with one epoch trained before these rows"),
+        (
+            "Section 3",
+            "one epoch was trained before",
+            "with one epoch of training before the first row",
+        ),
         ("Section 3", GPU, "a model made on a GPU"),
         ("Section 3", "the step of `X` is 0.01", "with X = torch.arange(0, 1, 0.01)"),
         ("Section 3", "`torch.rand` for the bias alone", "torch.rand for the bias after seed 42"),

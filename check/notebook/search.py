@@ -430,11 +430,10 @@ def from_own_start(search):
         search.tried += 1
         if world.loss == "huber" or not search.is_sure(own=True):
             continue
-        world = world._replace(dtype="float64", target="y")
-        start, flipped = own_start(world, loop, view, printed)
-        if start is not None:
+        world = world._replace(target="y")
+        if start := own_start(world, loop, view, printed):
             settings = as_settings(world, loop, start, view)
-            found = Found(settings, len(printed.rows), own=True, flipped=flipped)
+            found = Found(settings, len(printed.rows), own=True)
             if sure := confirmed(found, printed):
                 return sure
     return None

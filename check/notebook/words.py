@@ -22,7 +22,7 @@ ONE_ROW, NOT_EXPLAINED = "one row again and again", "not explained"
 AS_SAID = ", as the code says"  # ends the cause of a difference that is the reader's choice
 CHOICES = "X", "weight", "bias", "split", "loss", "optimizer", "momentum", "lr", "start", "dtype"
 NUMBERS, BREAKING = "docs/numbers.md", "docs/breaking.md"
-LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss"}
+LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss or nn.SmoothL1Loss"}
 
 
 class Field(NamedTuple):
@@ -224,7 +224,7 @@ def of_earlier(found):
         epochs = f"{total} epochs or more" + parity * (found.settled == 2)
         same = (("no step that reaches the model any more", "trains", "nothing"),)
     rate = "" if lr == settings.lr else f" with lr = {number(lr)}"
-    what = f"{epochs} trained{rate} before these rows"
+    what = f"{epochs} of training{rate} before the first row"
     cure = "To start anew, run the cells of the model and the optimizer first."
     return Field("trained before (a cell ran twice)", what, cure, NUMBERS, same)
 
@@ -312,6 +312,10 @@ def answer(found, search):
     words = words if words.endswith("?") else f"{words}."
     if (against and asked) or found.own:
         more += remarks(code)
+    if found.own and code.places("seed"):
+        more.append(
+            "The code sets a seed, from which other rows follow: run all cells from the top."
+        )
     more.append(near(found, search))
     pages = dict.fromkeys(field.page for field in fields.values() if field.page)
     more.append(f"See {joined([*pages])}." if pages else "")
