@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from check.notebook.own_start import on_the_curve, own_start
-from check.notebook.rows import a_sign_flipped, off_by, readings, room_of
+from check.notebook.rows import NEAR, a_sign_flipped, off_by, readings, room_of
 from check.notebook.runs import (
     COLUMNS,
     TEST,
@@ -197,11 +197,17 @@ class Search:
         for a, b, c, d in product(range(cost + 1), repeat=4):
             if a + b + c + d != cost or b not in self.starts or not self.is_sure():
                 continue
-            worlds, loops = around(self.worlds, WORLDS, a), around(self.loops, LOOPS, c)
-            for world, loop in product(worlds, loops):
-                for starts in fixed_halves(world, loop, self.known(world, b)):
-                    firsts = [0] if a else self.firsts
-                    yield from self.follow(world, loop, starts, self.views[d], firsts)
+            loops, views = around(self.loops, LOOPS, c), self.views[d]
+            for world in around(self.worlds, WORLDS, a):
+                firsts = [0] if a else self.firsts
+                for trains in dict.fromkeys(loop.trains for loop in loops):
+                    for starts in fixed_halves(world, trains, self.known(world, b)):
+                        self.tried += len(starts)
+                        if firsts == [0] and all(view[0] == "train" for view in views):
+                            starts = self.beginning(world, starts)  # whatever the loop is
+                        for loop in loops if starts else ():
+                            if loop.trains == trains:
+                                yield from self.follow(world, loop, starts, views, firsts)
         if cost:
             for world, lr in product(self.worlds, self.rates):
                 if self.is_sure():
@@ -217,14 +223,23 @@ class Search:
         told = any(world[1:3] == base[1:3] for base in self.worlds)
         return [start for start in self.starts[cost] if told or start.seed is not None]
 
+    def beginning(self, world, starts):
+        """Return the Starts whose train loss is the table's first number."""
+        states = torch.tensor([start.pair for start in starts]).reshape(-1, 2)
+        return [starts[i] for i in np.nonzero(self.begins(world, states))[0]]
+
+    def begins(self, world, states):
+        """Say of each state whether its train loss is the table's first number."""
+        losses = losses_at(world, states, target=world.target).numpy()
+        return abs(losses - self.printed.values[0, 0]) <= NEAR[world.loss] + self.printed.half[0, 0]
+
     def on_paths(self, world, lr, cost):
         """Yield the Founds that begin on the path of a known start: the cell ran twice."""
         pool = [start for b in range(cost + 1) for start in self.starts.get(b, ())]
         pool = [s for s in pool if s.seed in self.seeds and s.device == "cpu"]
         path = path_of(world, lr, tuple(start.pair for start in pool))
         self.tried += path[..., 0].numel()
-        off = (losses_at(world, path) - self.printed.values[0, 0]).abs().numpy()
-        epochs, places = np.nonzero(off <= room_of(self.printed, world, Loop())[0, 0])
+        epochs, places = np.nonzero(self.begins(world, path))
         later = np.nonzero(epochs > self.printed.first)[0][:MOST]
         epochs, places = epochs[later], places[later]
         starts, stages = [pool[i] for i in places], [(int(epoch), lr) for epoch in epochs]
@@ -306,16 +321,16 @@ def as_settings(world, loop, start, columns, earlier=()):
     return Settings(**fields, start=start, columns=columns, earlier=earlier)
 
 
-def fixed_halves(world, loop, starts):
+def fixed_halves(world, trains, starts):
     """Yield lists of the Starts as the model holds them where a step moves one half alone.
 
     The other half is the line's own, because forward() uses the global name; 0, because there is no
     bias; or what was drawn, because the optimizer holds one parameter alone.
     """
-    if loop.trains == "weight":
+    if trains == "weight":
         for bias in (world.bias, 0.0):
             yield [start._replace(pair=(start.pair[0], bias)) for start in starts]
-    if loop.trains == "bias":
+    if trains == "bias":
         yield [start._replace(pair=(world.weight, start.pair[1])) for start in starts]
     yield starts
 
