@@ -105,8 +105,8 @@ TOLD = {
     "run 079": "117 epochs or more (an odd number of them) trained before",
     "run 009": "weight and bias are +0.408230 and +0.717216 away from the line's",
     "run 117": "but the code has nn.Linear: was the cell changed after it ran?",
-    "run 138": "All rows are the same. Either no step reaches the model, or the training has settled",
-    "run 118": "The first number follows in all rows: it is what section 3 prints. Not explained is",
+    "run 138": "Either no step reaches the model, or the training has settled",
+    "run 118": "The first number follows in all rows: it is what section 3 prints. Not",
     "run 012": "too few digits",
 }
 
@@ -240,7 +240,11 @@ PLANTED = {
         dict(trains="weight"),
         "[model_0",
     ),
-    "no brackets": (changed((STEP, "    optimizer.step\n")), dict(trains="nothing"), "    optimizer.step"),
+    "no brackets": (
+        changed((STEP, "    optimizer.step\n")),
+        dict(trains="nothing"),
+        "    optimizer.step",
+    ),
     "zero_grad between": (
         changed((STEP, f"    optimizer.zero_grad()\n{STEP}")),
         dict(trains="nothing"),

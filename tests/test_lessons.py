@@ -14,6 +14,7 @@ import torch
 from conftest import ROOT, assert_is_the_band_of
 from matplotlib.animation import PillowWriter
 from matplotlib.colors import to_hex
+from matplotlib.contour import QuadContourSet
 from numpy.testing import assert_allclose, assert_array_equal
 from pictures import assert_key, assert_words_are_whole, color
 from torch import nn
@@ -198,6 +199,14 @@ def test_a_map_has_torchs_loss_at_its_lines_and_a_star_at_the_true_line(loss):
     name_lines(axes, lines, [line.vertices[3] for line in lines.get_paths()])
     *labels, name = [text.get_text() for text in axes.texts]
     assert (name, [float(label) for label in labels]) == ("true parameters", levels)
+
+
+def test_no_place_of_a_map_lacks_a_colour(ran):
+    for lesson in (loss_surface, learning_rate, optimizer_paths):
+        for figure in ran(lesson)[1].values():
+            grounds = [one for one in figure.findobj(QuadContourSet) if one.filled]
+            assert grounds
+            assert all(one.zmax <= one.levels[-1] for one in grounds)
 
 
 def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_steps(ran):

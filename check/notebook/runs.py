@@ -14,7 +14,7 @@ CPUs that were tried it has torch.optim's parameters and losses to the bit.
 """
 
 from functools import cache
-from itertools import groupby, product
+from itertools import chain, count, groupby, product
 from math import log, pi, sin, sqrt
 from typing import NamedTuple
 
@@ -215,7 +215,7 @@ def simulate(settings, epochs):
     for lr, stages in groupby(
         (*settings.earlier, (epochs, settings.lr)), key=lambda stage: stage[1]
     ):
-        path = train(world, loop._replace(lr=lr), states, sum(count for count, _ in stages))
+        path = train(world, loop._replace(lr=lr), states, sum(steps for steps, _ in stages))
         states = path[-1]
     first = 0 if loop.trains == "anew" else len(path) - 1 - epochs
     return printed_by(world, loop, path[first:], torch.arange(epochs), settings.columns)[:, 0]
@@ -245,36 +245,33 @@ OFTEN_USED = *range(101), 123, 1234, 1337, *range(2020, 2027)
 
 
 def on_cpu(seed):
-    """Return the draws of a CPU's generator, by name: functions that return the next number."""
+    """Return a function that returns a CPU's next number for a name of DRAWN."""
     generator = torch.Generator().manual_seed(seed)
-    return {
-        "randn": lambda: torch.randn(1, generator=generator).item(),
-        "rand": lambda: torch.rand(1, generator=generator).item(),
-        "Linear": lambda: torch.empty(1).uniform_(-1, 1, generator=generator).item(),
+    draws = {
+        "randn": lambda: torch.randn(1, generator=generator),
+        "rand": lambda: torch.rand(1, generator=generator),
+        "Linear": lambda: torch.empty(1).uniform_(-1, 1, generator=generator),
     }
+    return lambda name: draws[name]().item()
 
 
 def on_cuda(seed):
-    """Return the draws of a GPU's generator, Philox 4x32-10, by name.
+    """Return a function that returns a GPU's next number for a name of DRAWN: Philox 4x32-10.
 
     Each call takes the first of four words of the next counter as a uniform number u in (0, 1], and
     torch.randn the second one too (Box and Muller). Source: Salmon et al., "Parallel random
     numbers: as easy as 1, 2, 3" (2011).
     """
-    counter = iter(range(1_000_000))
+    counter = count()
 
-    def uniforms():
-        return [word * 2.0**-32 + 2.0**-33 for word in philox(next(counter), seed)]
+    def draw(name):
+        u, v, *_ = (word * 2.0**-32 + 2.0**-33 for word in philox(next(counter), seed))
+        number = {"randn": sqrt(-2 * log(u)) * sin(2 * pi * v), "rand": u, "Linear": 2 * u - 1}[
+            name
+        ]
+        return torch.tensor(number, dtype=torch.float32).item()
 
-    def randn():
-        u, v, *_ = uniforms()
-        return sqrt(-2 * log(u)) * sin(2 * pi * v)
-
-    draws = {"randn": randn, "rand": lambda: uniforms()[0], "Linear": lambda: uniforms()[0] * 2 - 1}
-    return {
-        name: lambda draw=draw: torch.tensor(draw(), dtype=torch.float32).item()
-        for name, draw in draws.items()
-    }
+    return draw
 
 
 def philox(counter, seed):
@@ -294,27 +291,25 @@ def starts_of(seed, plain=False):
     """Return the Starts that a seed gives; of the first model after it alone if `plain`."""
     found = []
     for draws, bias_first, device in product(PAIRS, (False, True), ("cpu", "cuda")):
+        befores = [()]
+        if device == "cpu" and not plain:
+            others = dict.fromkeys([("randn", "randn"), ("Linear", "Linear"), draws])
+            befores += [(other,) for other in others] + [(draws,) * 2, (draws,) * 3]
         if bias_first and draws[0] == "Linear":
             continue  # nn.Linear draws its weight first
-        others = [("randn", "randn"), ("Linear", "Linear"), draws]
-        befores = (
-            [()] if plain or device == "cuda" else [(), *((o,) for o in dict.fromkeys(others))]
-        )
-        befores += [] if len(befores) == 1 else [(draws,) * 2, (draws,) * 3]
         for before in befores:
-            draw = (on_cpu if device == "cpu" else on_cuda)(seed)
-            for name in (name for pair in before for name in pair):
-                draw[name]()
-            order = draws[::-1] if bias_first else draws
-            pair = tuple(draw[name]() for name in order)
-            pair = pair[::-1] if bias_first else pair
+            draw = on_cpu(seed) if device == "cpu" else on_cuda(seed)
+            for name in chain.from_iterable(before):
+                draw(name)
+            drawn = [draw(name) for name in draws[:: -1 if bias_first else 1]]
+            pair = tuple(drawn[::-1] if bias_first else drawn)
             found.append(Start(pair, seed, draws, bias_first, before, device))
     return tuple(found)
 
 
 @cache
 def known_starts(seeds):
-    """Return the Starts of the given seeds, the plain ones of seeds that are often used, 0 and 1."""
+    """Return the Starts of these seeds, the plain ones of seeds that are often used, 0 and 1."""
     found = [start for seed in seeds for start in starts_of(seed)]
     found += [s for seed in OFTEN_USED if seed not in seeds for s in starts_of(seed, plain=True)]
     found += [Start(pair, None, ("constant",) * 2) for pair in product((0.0, 1.0), repeat=2)]
@@ -327,10 +322,13 @@ def known_starts(seeds):
 # --- The tutorials' own runs
 
 
-def tutorial_run(name, X=World().X, weight=0.7, bias=0.3, **others):
+LINE = Settings().X, 0.7, 0.3
+
+
+def tutorial_run(name, data=LINE, **others):
     """Return the Settings of a published run, whose start, loss and rate are taken from there."""
     run = PUBLISHED[name]
-    settings = Settings(X, weight, bias, start=(run.weight, run.bias), loss=run.loss, lr=run.lr)
+    settings = Settings(*data, start=(run.weight, run.bias), loss=run.loss, lr=run.lr)
     return settings._replace(**others)
 
 
@@ -341,10 +339,10 @@ BY_HAND = dict(start=(0.0, 0.0), trains="weight")  # a weight alone, from 0
 TUTORIAL = {
     "section 3": tutorial_run("section 3"),
     "section 6": tutorial_run("section 6"),
-    "the exercise (nn.Linear)": tutorial_run("exercise", *EXERCISE),
-    "the exercise (nn.Parameter)": tutorial_run("exercise, author's", *EXERCISE),
-    "the pipeline's first step": tutorial_run("pipeline, custom", *PIPELINE, lr=0.1, **BY_HAND),
-    "the pipeline's second step": tutorial_run("pipeline, custom", *PIPELINE, **BY_HAND),
-    "the pipeline's third step": tutorial_run("pipeline, nn.Linear", *PIPELINE),
-    "the pipeline's fourth step": tutorial_run("pipeline, custom", *PIPELINE),
+    "the exercise (nn.Linear)": tutorial_run("exercise", EXERCISE),
+    "the exercise (nn.Parameter)": tutorial_run("exercise, author's", EXERCISE),
+    "the pipeline's first step": tutorial_run("pipeline, custom", PIPELINE, lr=0.1, **BY_HAND),
+    "the pipeline's second step": tutorial_run("pipeline, custom", PIPELINE, **BY_HAND),
+    "the pipeline's third step": tutorial_run("pipeline, nn.Linear", PIPELINE),
+    "the pipeline's fourth step": tutorial_run("pipeline, custom", PIPELINE),
 }

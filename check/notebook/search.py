@@ -73,9 +73,10 @@ class Found(NamedTuple):
     """Settings that print a table's rows, or the first `rows` of them, and how near they are.
 
     `first` is the epoch of the first row in the run of these settings, behind their `earlier`.
-    `start` says how a seed gives the start; it is None if nobody knows that, and then `own` is true.
+    `start` says how a seed gives the start; it is None if nobody knows it, and then `own` is true.
     `exact` says that all digits are the run's, `off` how far the farthest number is beyond its
-    digits, `flipped` that a residual's sign explains what is farther.
+    digits, `flipped` that a residual's sign explains what is farther, and `settled` how many states
+    take turns, if all rows are the same.
     """
 
     settings: Settings
@@ -86,27 +87,24 @@ class Found(NamedTuple):
     exact: bool = False
     off: float = 0.0
     flipped: bool = False
-    settled: int = 0  # how many states take turns, where all rows are the same
+    settled: int = 0
 
 
 def nearest_run(settings):
     """Return the nearest of the tutorial's runs, by name, and the fields in which they differ.
 
-    A weight and a bias that are exchanged are one difference; of a start, a half that no step moves
-    is none.
+    A weight and a bias that are exchanged are one difference, and of a start the half that no step
+    moves is none.
     """
-
-    def differences(run):
-        if settings.trains in ("weight", "bias"):
-            halves = list(zip(run.start, settings.start))
-            fixed = settings.trains == "weight"
-            run = run._replace(start=(halves[0][1 - fixed], halves[1][fixed]))
-        return differing(settings, run)
-
-    runs = {name: (differences(run), run) for name, run in TUTORIAL.items()}
-    line = settings.weight, settings.bias
-    name = min(runs, key=lambda n: len(runs[n][0]) - (line == (runs[n][1].bias, runs[n][1].weight)))
-    return name, runs[name][0]
+    runs = {}
+    for name, run in TUTORIAL.items():
+        (w, b), (own_w, own_b) = run.start, settings.start
+        start = {"weight": (w, own_b), "bias": (own_w, b)}.get(settings.trains, run.start)
+        changed = differing(settings, run._replace(start=start))
+        exchanged = (settings.weight, settings.bias) == (run.bias, run.weight)
+        runs[name] = len(changed) - exchanged, changed
+    name = min(runs, key=lambda name: runs[name][0])
+    return name, runs[name][1]
 
 
 def differing(settings, other):
@@ -128,7 +126,6 @@ def around(bases, choices, count):
 class Search:
     """The search for one table, read in one way: its rows, what the code says, what was tried.
 
-    `said` is the code as Settings, one for each line that it names; `usual` are its epochs.
     `best` printed the most first rows, and `train_only` the first number of every row.
     """
 
@@ -146,34 +143,33 @@ class Search:
             self.starts.setdefault(self.cost_of(start), []).append(start)
         self.firsts = list(dict.fromkeys([printed.first, max(0, printed.first - 1), 0]))
         views = [list(views) for views in VIEWS[printed.values.shape[1]]]
-        views[0] += [base.columns for base in said if len(base.columns) == len(views[0][0])]
+        columns = (tuple(n.replace("X_train", "train") for n in base.columns) for base in said)
+        views[0] += [names for names in columns if len(names) == len(views[0][0])]
         self.views = [list(filter(self.is_possible, dict.fromkeys(views))) for views in views]
 
     def cost_of(self, start):
-        """Return in how many ways a Start differs from the tutorial's and from what the code says."""
+        """Return in how many ways a Start differs from the tutorial's and from the code's."""
         drawn = tuple(self.code.last("parameters") or ())
         usual = {("Linear", "Linear"), ("randn", "randn")}
         usual = {drawn * 2} if drawn == ("Linear",) else {drawn} if len(drawn) == 2 else usual
-        bias_first = self.code.last("bias first") or self.code.last("exchanged") or False
+        said_first = self.code.last("bias first") or self.code.last("exchanged")
         return (
             (start.seed not in self.seeds)
             + (start.draws not in usual)
-            + (start.bias_first and not bias_first)
+            + (start.bias_first and not said_first)
             + bool(start.before)
             + (start.device not in ("cpu", *self.code.all("device")))
         )
 
     def is_possible(self, view):
-        """Say if the numbers of each column move, or are 0, as the view wants it."""
-        values = self.printed.values
-        still = np.ptp(values, axis=0) == 0
-        zero = np.array([name == "itself" for name in view])
-        constant = np.array([name == "constant" for name in view])
-        return (
-            (still | ~constant).all()
-            and (not constant.any() or not still[~constant].all())
-            and (zero == (still & (values[0] == 0)))[zero].all()
-        )
+        """Say if the columns move, stand still or are 0 as this view wants it."""
+        still = np.ptp(self.printed.values, axis=0) == 0
+        for c, name in enumerate(view):
+            if name == "constant" and (not still[c] or still.all()):
+                return False
+            if name == "itself" and self.printed.values[:, c].any():
+                return False
+        return True
 
     def is_sure(self, rows=None, own=False):
         """Say if so many first rows, or all, print three digits more than it takes to choose a run.
@@ -191,15 +187,13 @@ class Search:
         epochs = sum(count for count, _ in settings.earlier)
         return against, len(changed), epochs, abs(found.first - self.printed.first)
 
-    # --- By cost
-
     def of_cost(self, cost):
         """Yield each Found that differs in so many places from the tutorial or from the code."""
         if not cost:
-            by_pair = {s.pair: s for starts in self.starts.values() for s in starts}
+            by_pair = {start.pair: start for pool in self.starts.values() for start in pool}
             for run in TUTORIAL.values():
-                start = [by_pair.get(run.start, Start(run.start, None, ()))]
-                yield from self.follow(run.world, run.loop, start, self.views[0], self.firsts)
+                start = by_pair.get(run.start, Start(run.start, None, ()))
+                yield from self.follow(run.world, run.loop, [start], self.views[0], self.firsts)
         for a, b, c, d in product(range(cost + 1), repeat=4):
             if a + b + c + d != cost or b not in self.starts or not self.is_sure():
                 continue
@@ -234,12 +228,10 @@ class Search:
         later = np.nonzero(epochs > self.printed.first)[0][:MOST]
         epochs, places = epochs[later], places[later]
         starts, stages = [pool[i] for i in places], [(int(epoch), lr) for epoch in epochs]
-        for c, d in ((c, cost - c) for c in range(min(cost, 1) + 1)):
-            for then in [rate for rate in self.rates if (rate != lr) == c]:
-                states = path[epochs, places]
-                yield from self.follow(
-                    world, Loop(then), starts, self.views[d], [0], states, stages
-                )
+        for another in range(min(cost, 1) + 1):
+            for then in [rate for rate in self.rates if (rate != lr) == another]:
+                views, states = self.views[cost - another], path[epochs, places]
+                yield from self.follow(world, Loop(then), starts, views, [0], states, stages)
 
     # --- The first number, three rows, all rows
 
@@ -251,44 +243,48 @@ class Search:
         """
         if states is None:
             states = torch.tensor([start.pair for start in starts]).reshape(-1, 2)
-        ways = list(
-            product(firsts, dict.fromkeys(filter(None, (in_world(world, v) for v in views))))
-        )
+        ways = list(product(firsts, dict.fromkeys(in_world(world, views))))
         self.tried += len(states) * len(ways)
         left = dict.fromkeys(ways, np.arange(len(states)))
-        for count, wide in ((1, 1), (3, None), (None, None)):
-            left = {way: some for way, some in left.items() if len(some)}
-            if not left:
-                return
-            printed, union = self.printed.head(count), np.unique(np.concatenate([*left.values()]))
-            steps = max(COLUMNS[name][0] for _, view in left for name in view[:wide])
-            last = int(printed.epochs[-1]) + max(first for first, _ in left) + steps
-            path = train(world, loop, states[union], last)
-            room, seen = room_of(printed, world, loop)[:, None, :wide], {}
-            for (first, view), some in left.items():
-                key = first, view[:wide]
-                if key not in seen:
-                    ours = printed_by(world, loop, path, printed.epochs + first, key[1])
-                    seen[key] = off_by(ours, printed.values[:, None, :wide], key[1])
-                off = seen[key][:, np.searchsorted(union, some)]
-                right = (off <= room).all(axis=(0, 2))
-                if count or wide:
-                    left[first, view] = some[right]
-                    continue
-                for k, i in enumerate(some[:MOST]):
-                    settings = as_settings(world, loop, starts[i].pair, view)
-                    if stages:
-                        settings = settings._replace(earlier=(stages[i],))
-                    found = Found(settings, len(off), first, starts[i])
-                    mine = path[:, np.searchsorted(union, i)]
-                    if right[k]:
-                        yield found
-                    elif a_sign_flipped(
-                        world, loop, mine, off[:, k], room[:, 0], printed.epochs + first
-                    ):
-                        yield found._replace(flipped=True)
-                    else:
-                        self.remember(found, (off[:, k] <= room[:, 0]).all(axis=1).argmin())
+        for count, wide in ((1, 1), (3, None)):
+            off, _ = self.off(world, loop, states, left, count, wide)
+            room = room_of(self.printed.head(count), world, loop)[:, None, :wide]
+            left = {way: some[(off[way] <= room).all(axis=(0, 2))] for way, some in left.items()}
+            left = {
+                way: some[:MOST] if count == 3 else some for way, some in left.items() if len(some)
+            }
+        off, paths = self.off(world, loop, states, left)
+        room = room_of(self.printed, world, loop)
+        for (first, view), some in left.items():
+            for i, mine in zip(some, off[first, view].swapaxes(0, 1)):
+                earlier = (stages[i],) if stages else ()
+                settings = as_settings(world, loop, starts[i].pair, view, earlier)
+                found = Found(settings, len(mine), first, starts[i])
+                epochs = self.printed.epochs + first
+                if (mine <= room).all():
+                    yield found
+                elif a_sign_flipped(world, loop, paths[i], mine, room, epochs):
+                    yield found._replace(flipped=True)
+                else:
+                    self.remember(found, (mine <= room).all(axis=1).argmin())
+
+    def off(self, world, loop, states, left, count=None, wide=None):
+        """Return how far the runs that are left are from the first rows, and their paths.
+
+        `left` holds, for each way (first, view), the places of the states that are left. The runs
+        are trained once for all ways; of a row so many numbers are compared as `wide` says.
+        """
+        if not left:
+            return {}, {}
+        printed, some = self.printed.head(count), np.unique(np.concatenate([*left.values()]))
+        later = max(COLUMNS[name][0] for _, view in left for name in view[:wide])
+        last = int(printed.epochs[-1]) + max(first for first, _ in left) + later
+        path, seen = train(world, loop, states[some], last), {}
+        for first, view in dict.fromkeys((first, view[:wide]) for first, view in left):
+            ours = printed_by(world, loop, path, printed.epochs + first, view)
+            seen[first, view] = off_by(ours, printed.values[:, None, :wide], view)
+        off = {(f, v): seen[f, v[:wide]][:, np.searchsorted(some, left[f, v])] for f, v in left}
+        return off, dict(zip(some, path.unbind(1)))
 
     def remember(self, found, rows):
         """Keep the Found that prints the most first rows."""
@@ -296,32 +292,18 @@ class Search:
             self.best = found._replace(rows=int(rows))
 
 
-def in_world(world, view):
-    """Return a view as it is called in this World, where the train loss may compare with X_train."""
+def in_world(world, views):
+    """Return views as they are called in this World, where all may compare with X_train."""
     if world.target == "y":
-        return view
-    return None if "train after" in view else tuple("X_train" if n == "train" else n for n in view)
+        return views
+    views = [view for view in views if "train after" not in view]
+    return [tuple("X_train" if name == "train" else name for name in view) for view in views]
 
 
-def as_settings(world, loop, start, view):
-    X, weight, bias, split, loss, _, dtype = world
-    lr, optimizer, momentum, trains, zero_grad = loop
-    return Settings(
-        X,
-        weight,
-        bias,
-        split,
-        start,
-        loss,
-        optimizer,
-        lr,
-        momentum,
-        (),
-        trains,
-        zero_grad,
-        view,
-        dtype,
-    )
+def as_settings(world, loop, start, columns, earlier=()):
+    fields = world._asdict() | loop._asdict()
+    del fields["target"]  # the columns say it
+    return Settings(**fields, start=start, columns=columns, earlier=earlier)
 
 
 def fixed_halves(world, loop, starts):
@@ -347,14 +329,14 @@ def path_of(world, lr, pairs):
 
 
 def find(rows, code):
-    """Return the Found that is nearest to the tutorial, or None, and the Search that came farthest.
+    """Return the Found nearest to the tutorial, or None, and the Search that came farthest.
 
     Raises ValueError if the rows are none that a search can compare.
     """
     check(rows)
     ways = readings(rows, code.last("epochs") or 0, bool(code.all("step if")))
     searches = [Search(printed, code) for printed in ways]
-    last = searches[0].printed.first + searches[0].printed.epochs[-1]
+    last = ways[0].first + ways[0].epochs[-1]
     if last > LONGEST:
         raise ValueError(f"its epochs go beyond {LONGEST:,}")
     threads = torch.get_num_threads()
@@ -367,33 +349,23 @@ def find(rows, code):
                         return sure, search
                     search.remember(one, one.rows)
         for search in searches[:2]:
-            sure = same_row(search) or (last <= LONG and from_own_start(search))
-            if sure:
+            if sure := same_row(search) or (last <= LONG and from_own_start(search)):
                 return sure, search
-        if searches[0].printed.values.shape[1] == 2 and last <= LONG:
+        if ways[0].values.shape[1] == 2 and last <= LONG:
             searches[0].train_only = first_column(searches[0])
     finally:
         torch.set_num_threads(threads)
     return None, max(searches, key=lambda search: search.best.rows if search.best else 0)
 
 
-def first_column(search):
-    """Return the Found whose train losses alone are the first number of all rows, or None."""
-    alone = Search(search.printed.column(0), search.code)
-    for cost in range(2):
-        for found in sorted(alone.of_cost(cost), key=alone.rank):
-            if alone.is_sure() and found.settings.columns == ("train",):
-                return confirmed(found, alone.printed)
-    return None
-
-
 def check(rows):
     """Raise ValueError unless the rows have one or two losses in each of growing epochs."""
     widths = {len(texts) for _, texts in rows}
     if len(widths) != 1 or not widths <= VIEWS.keys():
+        widths = " or ".join(map(str, sorted(widths)))
         raise ValueError(
-            f"its rows have {' or '.join(map(str, sorted(widths)))} numbers, of which none is named as "
-            'a loss: print "Train loss:" and "Test loss:" before them'
+            f"its rows have {widths} numbers, of which the names choose no train loss and no test "
+            'loss: print "Train loss:" and "Test loss:" before them'
         )
     if not all(np.isfinite(float(text)) for _, texts in rows for text in texts):
         raise ValueError("a loss is nan or inf: try a smaller learning rate")
@@ -409,19 +381,15 @@ def confirmed(found, printed):
 
     The reader may have trained in float64.
     """
-    epochs, but_for_digits = printed.epochs + found.first, None
-    settings = found.settings
+    epochs, settings, but_for_digits = printed.epochs + found.first, found.settings, None
     room = room_of(printed, settings.world, settings.loop, later=bool(settings.earlier))
     for dtype in ("float32", "float64"):
-        one = found.settings._replace(dtype=dtype)
+        one = settings._replace(dtype=dtype)
         ours = simulate(one, int(epochs[-1]) + 2)
         off = off_by(ours[epochs], printed.values, one.columns)
-        settled = 0
+        this = found._replace(settings=one, off=float((off - printed.half).max()))
         if settings.earlier and not np.ptp(printed.values, axis=0).any():
-            settled = 1 if np.array_equal(ours[-1], ours[-2]) else 2
-        this = found._replace(
-            settings=settings._replace(dtype=dtype), off=(off - printed.half).max(), settled=settled
-        )
+            this = this._replace(settled=1 if np.array_equal(ours[-1], ours[-2]) else 2)
         # The printed number is ours, rounded; what is added to half a unit is float64's rounding.
         if (off <= printed.half * (1 + 1e-9) + 1e-16 * printed.values).all():
             return this._replace(exact=True, flipped=False)
@@ -432,21 +400,18 @@ def confirmed(found, printed):
 
 def same_row(search):
     """Return the Found for one row again and again, if any start prints it."""
-    printed = search.printed
+    printed, view = search.printed, search.views[0][0]
     if len(printed.epochs) < 2 or np.ptp(printed.values, axis=0).any():
         return None
-    world = search.worlds[0]._replace(dtype="float64")
+    world = search.worlds[0]._replace(dtype="float64", target="y")
     states = on_the_curve(world, printed.values[0, 0], 20_000)
-    view, off = search.views[0][0], 0
     if len(view) == 2:
         off = (losses_at(world, states, TEST) - printed.values[0, 1]).abs()
         if off.min() > printed.half[0, 1] + 1e-3:
             return None
         states = states[off.argmin()][None]
-    start = tuple(states[0].tolist())
-    return Found(
-        as_settings(world, Loop(trains="nothing"), start, view), len(printed.rows), own=True
-    )
+    settings = as_settings(world, Loop(trains="nothing"), tuple(states[0].tolist()), view)
+    return Found(settings, len(printed.rows), own=True)
 
 
 def from_own_start(search):
@@ -455,20 +420,31 @@ def from_own_start(search):
     The line makes no difference, because only the start's distance from it shows. Where a known run
     prints the first half of the rows, one number is wrong, and the start is no other.
     """
-    if search.best and 2 * search.best.rows >= len(search.printed.rows):
+    printed, view = search.printed, search.views[0][0]
+    if len(printed.rows) < 3 or search.best and 2 * search.best.rows >= len(printed.rows):
         return None
     worlds = {world.X: world for world in reversed(search.worlds)}.values()
     loops = [loop for loop in search.loops if loop.trains == "both" and loop.zero_grad]
     loops += [Loop(lr) for lr in search.rates]
     for world, loop in product(worlds, dict.fromkeys(loops)):
         search.tried += 1
-        view, printed = search.views[0][0], search.printed
-        if world.loss == "huber" or len(printed.rows) < 3 or not search.is_sure(own=True):
+        if world.loss == "huber" or not search.is_sure(own=True):
             continue
         world = world._replace(dtype="float64", target="y")
         start, flipped = own_start(world, loop, view, printed)
         if start is not None:
-            found = Found(as_settings(world, loop, start, view), len(printed.rows), own=True)
-            if sure := confirmed(found._replace(flipped=flipped), printed):
+            settings = as_settings(world, loop, start, view)
+            found = Found(settings, len(printed.rows), own=True, flipped=flipped)
+            if sure := confirmed(found, printed):
                 return sure
+    return None
+
+
+def first_column(search):
+    """Return the Found whose train losses alone are the first number of all rows, or None."""
+    alone = Search(search.printed.column(0), search.code)
+    for cost in range(2):
+        for found in sorted(alone.of_cost(cost), key=alone.rank):
+            if alone.is_sure() and found.settings.columns == ("train",):
+                return confirmed(found, alone.printed)
     return None
