@@ -127,14 +127,14 @@ def measure(loss, y_pred, y):
             "computed in float64, and not be rounded"
         )
     slope, room, kink = derivative(lambda moved: loss_value(loss, moved, y), y_pred)
-    sharp = ~kink & (room < SHARP * abs(slope))
+    sharp = room < SHARP * abs(slope)
     typical = np.median(abs(slope[sharp])) if sharp.any() else 0
-    smooth = sharp | ~kink & (room < SHARP * typical)  # the flat points too
-    if smooth.mean() < SEEN:
-        seen = f"differences show its slope at {smooth.sum()} of {smooth.size} points only"
+    sharp |= room < SHARP * typical  # the flat points too
+    if sharp.mean() < SEEN:
+        seen = f"differences show its slope at {sharp.sum()} of {sharp.size} points only"
         raise ValueError(f"loss is too rough to be checked: {seen}")
     allowed = room + DIGITS * (abs(slope) + typical)
-    return slope, np.where(smooth | kink, allowed, np.inf)
+    return slope, np.where(sharp | kink, allowed, np.inf)
 
 
 def check(loss, gradient, y_pred, y):
@@ -208,9 +208,8 @@ def try_kinds(loss, gradient, rows, columns):
 def right_if_swapped(loss, gradient, rows, columns):
     """Return whether all is RIGHT that can be compared when the labels come first."""
     swapped = [lambda y_pred, y, f=f: f(y, y_pred) for f in (loss, calling(gradient))]
-    return {cell.word for cell in try_kinds(*swapped, rows, columns)[1].values()} - {"-"} == {
-        "RIGHT"
-    }
+    _, cells = try_kinds(*swapped, rows, columns)
+    return {cell.word for cell in cells.values()} - {"-"} == {"RIGHT"}
 
 
 def try_far(way, rows, cells, file):

@@ -374,6 +374,8 @@ def test_one_range_and_one_kind_of_labels_can_be_chosen(ended, start, tmp_path):
     assert "\nchosen, 0.1 to 1.9                  WRONG    RIGHT" in ended(source, [0.1, 1.9])[1]
     for row in "any number, -3 to 3", "positive, 0.05 to 3", "probabilities, 0.05 to 0.95":
         assert f"\n{row:<36}WRONG    \n" in ended(source, None, "signs")[1]
+    exchanged = MINE.format("-(y_pred * np.log(y)).mean()", "-y_pred / y / y.size")
+    assert check_gradient.SWAPPED in ended(exchanged, [0.05, 0.95], "01")[1]
     for wrong in [1.0, 1.0], [np.nan, 1.0]:
         assert "LOW must be less than HIGH\n" in ended(source, wrong)[2]
     options = "mine.py", "--predictions", -2.5, 3, "--labels", "onehot"
