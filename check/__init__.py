@@ -1,1 +1,1 @@
-"""Is mine right? A notebook, a gradient, a trainer or an exercise of your own, held to this."""
+"""Is mine right? A notebook, gradient, trainer or exercise of your own, compared with this."""

@@ -3,8 +3,8 @@
     python -m check.gradient mine.py
 
 Your file defines two functions, which get the predictions first and the labels second, whatever you
-call them: NumPy arrays of shape (n, 1) in float64, or where that can't be computed of shape (n,),
-or else lists of floats. `loss(y_pred, y)` returns one number, computed in float64, and
+call them: NumPy arrays of shape (n, 1) in float64, or where more can be computed with them, arrays
+of shape (n,) or lists of floats. `loss(y_pred, y)` returns one number, computed in float64, and
 `gradient(y_pred, y)` its derivative for each prediction, of that shape. A `gradient` whose
 parameters all have defaults is called without any, and may use what `loss` has just stored. For
 predictions of another shape, call `check(loss, gradient, y_pred, y)` at points of your own.
@@ -127,14 +127,14 @@ def measure(loss, y_pred, y):
             "computed in float64, and not be rounded"
         )
     slope, room, kink = derivative(lambda moved: loss_value(loss, moved, y), y_pred)
-    sharp = ~kink & (room < SHARP * abs(slope))
+    sharp = room < SHARP * abs(slope)
     typical = np.median(abs(slope[sharp])) if sharp.any() else 0
-    smooth = sharp | ~kink & (room < SHARP * typical)  # the flat points too
-    if smooth.mean() < SEEN:
-        seen = f"differences show its slope at {smooth.sum()} of {smooth.size} points only"
+    sharp |= room < SHARP * typical  # the flat points too
+    if sharp.mean() < SEEN:
+        seen = f"differences show its slope at {sharp.sum()} of {sharp.size} points only"
         raise ValueError(f"loss is too rough to be checked: {seen}")
     allowed = room + DIGITS * (abs(slope) + typical)
-    return slope, np.where(smooth | kink, allowed, np.inf)
+    return slope, np.where(sharp | kink, allowed, np.inf)
 
 
 def check(loss, gradient, y_pred, y):
@@ -179,70 +179,56 @@ def points(n, limits, labels):
     return np.round(y_pred * 2**20) / 2**20, np.round(y * 2**20) / 2**20
 
 
-def far_points(y_pred):
-    """Return the predictions, and labels of which none is near, and the farthest FAR away."""
-    return y_pred, y_pred + np.resize([-FAR, FAR], (N, 1)) * np.geomspace(0.003, 1, N)[:, None]
-
-
-def try_points(loss, gradient, y_pred, y):
-    """Return the Cell of these points, as they are."""
+def try_points(loss, gradient, shape, y_pred, y):
+    """Return the Cell of these points, in arrays of this shape."""
+    y_pred, y = y_pred.reshape(shape), y.reshape(shape)
     try:
         return Cell(y_pred, y, check(loss, gradient, y_pred, y))
     except Exception as error:
         return Cell(y_pred, y, error)
 
 
-def try_ways(loss, gradient, y_pred, y):
-    """Return the Cells of these points in one way of calling after the other, to the first Verdict.
-
-    The ways are arrays of shape (n, 1), arrays of shape (n,), and lists of floats.
-    """
-    flat, functions = (y_pred.ravel(), y.ravel()), (loss, calling(gradient))
-    lists = [lambda y_pred, y, f=f: f(y_pred.tolist(), y.tolist()) for f in functions]
-    cells = []
-    for way in (*functions, y_pred, y), (*functions, *flat), (*lists, *flat):
-        cells.append(try_points(*way))
-        if cells[-1].word != "-":
-            break
-    return cells
-
-
 def try_kinds(loss, gradient, rows, columns):
-    """Return the Cell of each kind (row, column).
+    """Return the way of calling that gives the most Verdicts, and its Cell of each (row, column).
 
-    Without a Verdict it holds the first refusal, in a way that gave a Verdict for another kind, or
-    else the error of the first way: what flat arrays raise proves nothing if they never work.
+    A way is (loss, gradient, shape). The ways are arrays of shape (n, 1), arrays of shape (n,), and
+    lists of floats, and the first of equals is chosen.
     """
-    kinds = itertools.product(rows, columns)
-    tried = {k: try_ways(loss, gradient, *points(N, rows[k[0]], k[1])) for k in kinds}
-    working = {len(cells) for cells in tried.values() if cells[-1].word != "-"}
-    for kind, cells in tried.items():
-        told = [cell for way, cell in enumerate(cells, 1) if way in working and cell.refused]
-        tried[kind] = cells[-1] if cells[-1].word != "-" else (told or cells)[0]
-    return tried
+    functions, tried = (loss, calling(gradient)), []
+    lists = [lambda y_pred, y, f=f: f(y_pred.tolist(), y.tolist()) for f in functions]
+    for way in (*functions, (N, 1)), (*functions, N), (*lists, N):
+        kinds = itertools.product(rows, columns)
+        cells = {kind: try_points(*way, *points(N, rows[kind[0]], kind[1])) for kind in kinds}
+        tried.append((way, cells))
+        if not any(cell.word == "-" for cell in cells.values()):
+            break
+    return max(tried, key=lambda one: sum(cell.word != "-" for cell in one[1].values()))
 
 
 def right_if_swapped(loss, gradient, rows, columns):
     """Return whether all is RIGHT that can be compared when the labels come first."""
     swapped = [lambda y_pred, y, f=f: f(y, y_pred) for f in (loss, calling(gradient))]
-    return {cell.word for cell in try_kinds(*swapped, rows, columns).values()} - {"-"} == {"RIGHT"}
+    _, cells = try_kinds(*swapped, rows, columns)
+    return {cell.word for cell in cells.values()} - {"-"} == {"RIGHT"}
 
 
-def try_far(loss, gradient, rows, cells, file):
-    """Return the Cells, WRONG too where that shows far from the labels, and how far that was."""
-    farther = ""
+def try_far(way, rows, cells, file):
+    """Return the Cells, WRONG too where that shows far from the labels, and how far that was.
+
+    Far labels lie on both sides of predictions of both signs, and the farthest FAR away.
+    """
+    farther, far = "", np.resize([-FAR, FAR], N) * np.geomspace(0.003, 1, N)
     for row, (low, high) in rows.items():
         kind = row, "real"
         if kind in cells and cells[kind].word == "RIGHT" and low < 0 < high:
-            y_pred = cells[kind].y_pred
-            *_, far = attempts = try_ways(loss, gradient, *far_points(y_pred.reshape(N, 1)))
-            if far.word == "-":
-                same = next(one for one in attempts if one.y_pred.shape == y_pred.shape)
-                farther = f". Farther out: {loading.in_one_line(file, same.found)}"
-            elif not np.isfinite(far.found.gradient).all():
+            y_pred = cells[kind].y_pred.ravel()
+            cell = try_points(*way, y_pred, y_pred + far)
+            if cell.word == "-":
+                farther = f". Farther out: {loading.in_one_line(file, cell.found)}"
+            elif not np.isfinite(cell.found.gradient).all():
                 farther = ". Farther out the gradient isn't finite"
             else:
-                cells = cells | {kind: far}
+                cells = cells | {kind: cell}
     reached = [abs(cell.y_pred - cell.y).max() for cell in cells.values() if cell.word == "RIGHT"]
     return cells, f"Residuals reach {max(reached, default=0):,.4g} where it is RIGHT{farther}"
 
@@ -270,7 +256,7 @@ def in_words(kind):
 def print_other_shape(loss, gradient, cells):
     """Print what arrays of shape (1, n) show otherwise, for the first kind where they do."""
     for kind, cell in cells.items():
-        other = try_points(loss, gradient, cell.y_pred.reshape(1, N), cell.y.reshape(1, N))
+        other = try_points(loss, gradient, (1, N), cell.y_pred, cell.y)
         if other.word not in ("-", cell.word) and "RIGHT" in (cell.word, other.word):
             wrong = [loading.name_factor(*c.found, N) for c in (cell, other) if c.word == "WRONG"]
             shapes = (f"{c.word} in shape {c.y_pred.shape}" for c in (cell, other))
@@ -304,8 +290,8 @@ def report(loss, gradient, rows, columns, file):
     If it can't be checked, raises the error that says why: the first that refuses no domain, or if
     there is none that of the last row, the narrowest predictions.
     """
-    cells = try_kinds(loss, gradient, rows, columns)
-    cells, reach = try_far(loss, gradient, rows, cells, file)
+    way, cells = try_kinds(loss, gradient, rows, columns)
+    cells, reach = try_far(way, rows, cells, file)
     print_table(cells, rows, columns, file)
     print_other_shape(loss, gradient, cells)
     right, wrong, unknown = ([k for k in cells if cells[k].word == w] for w in WORDS)

@@ -6,6 +6,7 @@ import gc
 import io
 import runpy
 import sys
+from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -80,15 +81,26 @@ def ran(tmp_path_factory):
     return run
 
 
-def assert_the_legend_is_that_of_the_lines(axes):
-    """Assert that the legend names all lines with a label, and shows each as it is drawn."""
-    legend = axes.get_legend()
-    keys = dict(zip([text.get_text() for text in legend.get_texts()], legend.get_lines()))
-    lines = [line for line in axes.get_lines() if line.get_label()[0] != "_"]
-    assert keys.keys() == {line.get_label() for line in lines}
-    for line in lines:
-        for look in ("color", "linestyle", "linewidth", "marker"):
-            assert plt.getp(keys[line.get_label()], look) == plt.getp(line, look), (line, look)
+@pytest.fixture
+def checked(tmp_path, monkeypatch, capsys):
+    """Return a function that gives a checker's answer to a reader's file, mine.py.
+
+    checked(main, source) returns the exit status of main("mine.py"), its stdout and its stderr.
+    """
+
+    def check(main, source):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [])
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        Path("mine.py").write_text(source, encoding="utf-8")
+        status = 0
+        try:
+            main("mine.py")
+        except SystemExit as ended:
+            status = ended.code
+        return status, *capsys.readouterr()
+
+    return check
 
 
 def assert_is_the_band_of(losses, band, **near):

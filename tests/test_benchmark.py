@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import assert_the_legend_is_that_of_the_lines
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from pictures import assert_key, color
 
 from beyond import benchmark
 from beyond.benchmark import TRAINERS, as_table, plot
@@ -39,12 +38,11 @@ def test_the_table_has_each_trainers_time_and_how_many_times_as_fast_it_is():
 
 def test_the_picture_shows_each_trainers_times_by_a_marker_and_a_colour_of_its_own():
     (axes,) = plot(TIMES).axes
-    assert_the_legend_is_that_of_the_lines(axes)
-    for line, name in zip(axes.get_lines(), TRAINERS, strict=True):
-        assert line.get_label() == name
+    lines = dict(zip(TRAINERS, axes.get_lines(), strict=True))
+    assert_key(axes.get_legend(), {name: [line] for name, line in lines.items()})
+    assert len(set(map(color, lines.values()))) == len(TRAINERS)
+    for name, line in lines.items():
         assert dict(zip(*line.get_data())) == {n: times[name] for n, times in TIMES.items()}
-    for look in (Line2D.get_marker, Line2D.get_color):
-        assert len(set(map(look, axes.get_lines()))) == len(TRAINERS)
 
 
 @pytest.mark.parametrize(("quick", "most"), [(True, 100_000), (False, 10_000_000)])

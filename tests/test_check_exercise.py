@@ -1,24 +1,17 @@
 """docs/exercises.md, check/exercise.py: answers are right; stubs and mistakes hear what is off."""
 
 import re
-import sys
+from functools import partial
 
 import pytest
 import torch
-from conftest import ROOT
+from pages import PAGES, blocks
 
 from check import exercise
 from manual_grad.numpy_closed_form import train
 from manual_grad.published_runs import published_runs
 
-PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
-HEAD, *SECTIONS = re.split(r"^### \d+\. ", PAGE, flags=re.MULTILINE)
-
-
-def blocks(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
+HEAD, *SECTIONS = re.split(r"^### \d+\. ", PAGES["exercises.md"], flags=re.MULTILINE)
 ANSWERS = {number: blocks(text, "python")[-1] for number, text in enumerate(SECTIONS, 1)}
 STUBS = {number: blocks(text, "python")[0] for number, text in enumerate(SECTIONS, 1)}
 STUBS[9] = STUBS[8]  # as the page says
@@ -27,28 +20,20 @@ FUSED = (W.sub(GRAD, alpha=0.01) != W - 0.01 * GRAD).any()  # torch's step round
 
 
 @pytest.fixture
-def judged(tmp_path, monkeypatch, capsys):
+def judged(checked):
     """Return a function that checks code as a solution, and returns (exit status, what it says).
 
     What it says is all that it prints if the solution is right, and else its last line. In the
     answer, `edits` are made first: {old text: new text}.
     """
-    monkeypatch.chdir(tmp_path)
 
     def run(number, edits=(), code=None):
         code = code or ANSWERS[number]
         for old, new in dict(edits).items():
             assert old in code
             code = code.replace(old, new)
-        (tmp_path / "mine.py").write_text(code, encoding="utf-8")
-        monkeypatch.setattr(sys, "argv", [])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        try:
-            exercise.main(number, "mine.py")
-        except SystemExit as end:
-            printed = capsys.readouterr()
-            return end.code, (printed.out if end.code == 1 else printed.err).splitlines()[-1]
-        return 0, capsys.readouterr().out
+        status, *texts = checked(partial(exercise.main, number), code)
+        return status, texts[status == 2] if status == 0 else texts[status == 2].splitlines()[-1]
 
     return run
 

@@ -49,23 +49,19 @@ def train(*data, **options):
 
 
 @pytest.fixture
-def told(tmp_path, capsys, monkeypatch):
+def told(checked, monkeypatch):
     """Return a function that gives a file's exit status, its lines by run, and its line on stderr.
 
     `changes` are made in the code of the file first: {old text: new text}.
     """
     monkeypatch.setattr(trainer, "runs", lambda: RUNS)
-    file = tmp_path / "mine.py"
 
     def tell(changes=(), code=MINE):
         for old, new in dict(changes).items():
             assert old in code
             code = code.replace(old, new)
-        file.write_text(code, encoding="utf-8")
-        with pytest.raises(SystemExit) as ended:
-            trainer.main(str(file))
-        out, err = (text.replace(str(file), "mine.py") for text in capsys.readouterr())
-        return ended.value.code, dict(line.split(": ", 1) for line in out.splitlines()), err
+        status, out, err = checked(trainer.main, code)
+        return status, dict(line.split(": ", 1) for line in out.splitlines()), err
 
     return tell
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import assert_the_legend_is_that_of_the_lines
 from numpy.testing import assert_array_equal
+from pictures import assert_key
 
 from manual_grad import compare
 from manual_grad.published_runs import published_runs
@@ -68,17 +68,24 @@ def drawn(reference):
     return compare.plot_paths(runs).axes[0], runs
 
 
+def lines_of(axes):
+    """Return the lines that are drawn for each trainer."""
+    lines = axes.get_lines()
+    return {name: [line for line in lines if line.get_label() == name] for name in compare.TRAINERS}
+
+
 def test_each_trainers_path_is_drawn_from_each_start(drawn):
     axes, runs = drawn
-    for trainer in compare.TRAINERS:
-        lines = [line for line in axes.get_lines() if line.get_label() == trainer]
+    for trainer, lines in lines_of(axes).items():
         for line, (_, run, trajectories) in zip(lines, runs, strict=True):
             assert_array_equal(line.get_xdata(), [run.weight, *trajectories[trainer].weight])
             assert_array_equal(line.get_ydata(), [run.bias, *trajectories[trainer].bias])
 
 
 def test_the_legend_is_that_of_the_lines(drawn):
-    assert_the_legend_is_that_of_the_lines(drawn[0])
+    (axes, _), star = drawn, "true parameters"
+    (point,) = (line for line in axes.get_lines() if line.get_label() == star)
+    assert_key(axes.get_legend(), {star: [point]} | lines_of(axes))
 
 
 def test_each_line_leaves_the_edges_of_the_one_below_to_be_seen(drawn):

@@ -3,77 +3,28 @@
 Each change of docs/breaking.md is made.
 """
 
-import contextlib
-import io
 import re
-import runpy
-import warnings
 
 import matplotlib.pyplot as plt
 import published_numbers
 import pytest
 import torch
-from conftest import ROOT
+from pages import FILES, PAGES, assert_shows, blocks, run, table
+from published_numbers import ROOT
 from torch import nn
 
 from lessons import limit_cycle
 from manual_grad import tensor_updates
 from manual_grad.published_runs import published_runs
 
-FILES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = {file.name: file.read_text(encoding="utf-8") for file in FILES}
 README, TEACHING = PAGES["README.md"], PAGES["teaching.md"]
 RUNS = published_runs()
-
-
-def blocks(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def sections(page):
     """Return the text below each heading of level 3, by its title."""
     parts = re.split(r"^#{2,3} (.*)\n", PAGES[page], flags=re.MULTILINE)
     return {title: text for title, text in zip(parts[1::2], parts[2::2]) if "```text" in text}
-
-
-def table(text, header):
-    """Return the cells of the table with this header, row by row."""
-    rows = text.split(f"| {header}", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
-
-
-def run(code, folder):
-    """Run code as a script in a folder, and return all it shows: output, warnings, the error."""
-    (folder / "script.py").write_text(code, encoding="utf-8")
-    output, error = io.StringIO(), ""
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(output),
-        plt.rc_context(),
-        warnings.catch_warnings(record=True) as caught,
-    ):
-        warnings.simplefilter("always")
-        try:
-            runpy.run_path("script.py", run_name="__main__")
-        except Exception as e:
-            error = f"{type(e).__name__}: {e}"
-    told = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
-    return "\n".join([output.getvalue(), *told, error])
-
-
-def assert_shows(seen, quoted):
-    """Assert that `seen` has the quoted lines in this order, where "..." stands for anything.
-
-    Numbers are compared to six decimals (other CPUs round otherwise), or to as many as are quoted.
-    Brackets are left out, because Python 3.12 prints an OrderedDict with other ones.
-    """
-
-    def words(text):
-        return re.sub(r"[^\w.+-]+", " ", re.sub(r"(\.\d{6})\d+", r"\1", text)).strip()
-
-    parts = [words(part) for line in quoted.splitlines() for part in line.split("...")]
-    pattern = ".*?".join(re.escape(part) for part in parts if part)
-    assert re.search(pattern, words(seen)), f"quoted:\n{quoted}\nseen:\n{seen}"
 
 
 def test_the_readme_names_the_pinned_torch():
@@ -97,6 +48,15 @@ def test_each_link_leads_to_a_file_and_a_heading():
 def test_the_page_on_the_tests_names_each_of_their_files():
     named = set(re.findall(r"`(test_\w+\.py)`", PAGES["testing.md"]))
     assert named == {file.name for file in (ROOT / "tests").glob("test_*.py")}
+
+
+def test_each_word_of_the_glossary_shows_a_statement_that_its_file_has():
+    words = re.split(r"^### (.*)\n", PAGES["glossary.md"], flags=re.MULTILINE)[1:]
+    for word, text in zip(words[::2], words[1::2], strict=True):
+        ((statement, file),) = re.findall(r"`([^`]+)`\s\(\[[^]]+\]\(\.\./([^)]+)\)\)", text)
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        statements = [line.split("  # ")[0].strip() for line in lines]
+        assert statement in statements, f"{word}: {statement}"
 
 
 def test_each_command_starts_a_program_and_each_program_stands_in_the_readme():

@@ -4,10 +4,9 @@ import re
 
 import pytest
 import torch
-from conftest import ROOT
-from test_docs import assert_shows, blocks, run, table
+from pages import PAGES, assert_shows, blocks, run, table
 
-PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+PAGE = PAGES["errors.md"]
 PARTS = re.split(r"^### (.*)\n", PAGE, flags=re.MULTILINE)
 ENTRIES = {title: text for title, text in zip(PARTS[1::2], PARTS[2::2]) if "# <- here" in text}
 ROWS = [

@@ -26,7 +26,7 @@ def test_any_order_of_a_sum_and_any_rounding_of_a_step_is_explained():
         for train in (numpy_closed_form.train, torch_optim.train):
             for data in (run, turned_round, in_64_bits):
                 assert first_fault(run, data.train(train)) is None
-        # What is computed in 64 bits is also held to them.
+        # What is computed in 64 bits is compared in 64 bits.
         ours = in_64_bits.train(numpy_closed_form.train)
         assert first_fault(run, ours._replace(bias=ours.bias + 1e-12)).column == "bias"
 
