@@ -34,12 +34,16 @@ from manual_grad.trajectory import find_cycle
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
 
 
+def states_of(trajectory):
+    return zip(trajectory.weight.tolist(), trajectory.bias.tolist())
+
+
 def first_printed_epoch(trajectory, every):
     """Return the first epoch in the cycle whose row the table prints.
 
     State A is the one before this epoch's step, state B the one after it.
     """
-    first, _ = find_cycle(trajectory)
+    first, _ = find_cycle(states_of(trajectory))
     return (first // every + 1) * every
 
 
@@ -51,7 +55,7 @@ def both_losses(run, weight, bias):
 
 def print_cycle(name, run, trajectory):
     """Print a run's states A and B, a step by hand from each, and the row that the table prints."""
-    first, period = find_cycle(trajectory)
+    first, period = find_cycle(states_of(trajectory))
     epoch = first_printed_epoch(trajectory, EVERY[name])
     print(f"\n# The cycle, {name}: from epoch {first} on, {period} states")
     print(f"state{'epoch':>7}{'weight':>20}{'bias':>20}{'train loss':>23}{'test loss':>23}")

@@ -41,18 +41,19 @@ def as_trajectory(rows, dtype):
     return trajectory
 
 
-def find_cycle(trajectory):
-    """Return (first, period): the epoch after which the states repeat, and how many there are.
+def find_cycle(states):
+    """Return (first, period): the place of the state that comes back first, and after how many.
 
-    The states (weight, bias) after epochs first to first + period - 1 all differ. The next state is
-    the first one again, to the bit. Raises ValueError if no state comes back.
+    The states, one for each epoch, can be anything that has a hash, such as (weight, bias). States
+    first to first + period - 1 all differ, and the next one is the first one again, to the bit.
+    Raises ValueError if no state comes back.
     """
     seen = {}
-    for epoch, state in enumerate(zip(trajectory.weight.tolist(), trajectory.bias.tolist())):
+    for epoch, state in enumerate(states):
         if state in seen:
             return seen[state], epoch - seen[state]
         seen[state] = epoch
-    raise ValueError(f"trajectory has no cycle: in {len(seen)} epochs no state came back")
+    raise ValueError(f"there is no cycle: in {len(seen)} epochs no state came back")
 
 
 def check_arguments(X, y, weight, bias, loss, lr, epochs):

@@ -13,6 +13,7 @@ tensor. It is computed with torch's operations in the order of torch's autograd,
 CPUs that were tried it has torch.optim's parameters and losses to the bit.
 """
 
+from contextlib import suppress
 from functools import cache
 from itertools import chain, count, groupby, product
 from math import log, pi, sin, sqrt
@@ -22,6 +23,7 @@ import torch
 
 from manual_grad import optimizers
 from manual_grad.published_runs import published_runs
+from manual_grad.trajectory import find_cycle
 
 
 class World(NamedTuple):
@@ -115,15 +117,6 @@ TRAINED = {"both": [0, 1], "anew": [0, 1], "weight": [0], "bias": [1], "nothing"
 # --- States and losses
 
 
-def find_cycle(states):
-    seen = {}
-    for i, state in enumerate(states):
-        if state in seen:
-            return i - seen[state]
-        seen[state] = i
-    return 0
-
-
 @cache
 def inputs(world, dtype):
     """Return X_train and X_test as the tutorial makes them, of shapes (n,) and (m,)."""
@@ -171,8 +164,8 @@ def train(world, loop, states, epochs):
     epochs = min(epochs, 1) if loop.trains == "anew" else epochs
     while len(path) <= epochs:
         if optimizer is None and loop.zero_grad and len(path) % 500 == 0:
-            cycle = find_cycle([state.numpy().tobytes() for state in path[-500:]])
-            if cycle:
+            with suppress(ValueError):
+                _, cycle = find_cycle([state.numpy().tobytes() for state in path[-500:]])
                 path += [path[-cycle + i % cycle] for i in range(epochs + 1 - len(path))]
                 break
         state = path[-1]
