@@ -44,7 +44,7 @@ def one_of(values):
     return lambda value: value if isinstance(value, str | bool) and value in values else None
 
 
-# A field of Settings: the code's names for it, and what one of its values means there, if anything.
+# A field of Settings: the code's names for it, and what a value means there, if anything
 MEANT = {
     "X": (("X",), range_of),
     "weight": (("weight", "weights", "w"), number_within(-1e6, 1e6)),
@@ -61,7 +61,7 @@ WHOLE = {"seed": number_within(0, 2**63 - 1), "epochs": number_within(0, 2**63 -
 
 
 class Code:
-    """What the code above a table says: `hints` is what it says last, `places` where and what else."""
+    """What the code above a table says: `hints` has the last values, `places` all and where."""
 
     def __init__(self, hints, places):
         self.said = {key: [Said(value)] for key, value in hints.items()} | dict(places)
@@ -149,7 +149,7 @@ class Code:
         return (True, right[-1]) if right else (None, None)
 
     def showing(self, key, value):
-        """Return the places that show a mistake: those with this value, or with any if it is None."""
+        """Return the places that show a mistake: those with this value, or all if it is None."""
         return [said for said in self.places(key) if value is None or said.value == value]
 
 

@@ -1,8 +1,8 @@
 """What a notebook's code says about its run, each value with its cell and line: read, never run.
 
 Three things are read with ast: values (X, the line, a seed, a rate), the model's class, and each
-loop that trains, as the order of its events, which are backward(), step() and zero_grad(), with what
-each loss compares. What can't be read with certainty isn't said.
+loop that trains, as the order of its events, which are backward(), step() and zero_grad(), with
+what each loss compares. What can't be read with certainty isn't said.
 """
 
 import ast
@@ -22,48 +22,31 @@ class Said(NamedTuple):
 
 
 LOSSES = "L1Loss", "MSELoss", "HuberLoss", "SmoothL1Loss"
-TRIED = "SGD", "Adam", "AdamW"
-UNTRIED = {
-    name: name for name in "DataLoader randperm train_test_split random_split Dropout".split()
-}
-UNTRIED |= {
-    name: name for name in "RMSprop Adagrad Adadelta Adamax NAdam RAdam Rprop LBFGS".split()
-}
-UNTRIED |= {
-    name: "a scheduler" for name in "StepLR ExponentialLR CosineAnnealingLR LambdaLR".split()
-}
-UNTRIED |= {
-    "half": "float16",
-    "clip_grad_norm_": "clip_grad_norm_",
-    "squeeze": "labels of shape (n,)",
-}
-OPTIONS = {
-    "weight_decay": 0,
-    "nesterov": False,
-    "reduction": "mean",
-    "amsgrad": False,
-    "dampening": 0,
-}
+OPTIMIZERS = "SGD", "Adam", "AdamW"
+DRAWS = "randn", "rand", "Linear"
+# What changes numbers, and is no field of Settings: calls, and options with their usual values
+UNTRIED = """RMSprop Adagrad Adadelta Adamax NAdam RAdam Rprop LBFGS DataLoader randperm Dropout
+    random_split train_test_split StepLR ExponentialLR CosineAnnealingLR LambdaLR half
+    clip_grad_norm_""".split()
+OPTIONS = dict(weight_decay=0, nesterov=False, reduction="mean", amsgrad=False, dampening=0)
 NUMBERS = {name: name for name in ("weight", "weights", "w", "bias", "b", "epochs")}
-NUMBERS |= {
-    "true_weight": "weight",
-    "true_bias": "bias",
-    "num_epochs": "epochs",
-    "n_epochs": "epochs",
-}
-RANDOM = "randn", "rand", "randn_like", "rand_like", "normal"
+NUMBERS |= dict(true_weight="weight", true_bias="bias", num_epochs="epochs", n_epochs="epochs")
+KEYS = "X", "parameters", "seed", "loss", "optimizer", "lr", "momentum", "split", *NUMBERS.values()
 IS_LOSS = re.compile("loss|criterion|mae|mse|cost", re.IGNORECASE)
-IS_DATA = re.compile(r"(x|y|data|features?|labels?|targets?)(_.*)?|(train|test)_.*", re.IGNORECASE)
-FOLD = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div: "__truediv__"}
+FOLD = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b if b else None,
+}
 
 
 def hints_of(codes):
     """Return (hints, places) of cells of code.
 
-    `hints` is what is said last of X, parameters, seed, loss, optimizer, lr, momentum, split, epochs
-    and of the line: weight, weights or w, and bias or b. `places` has all Said of each of these
-    keys, and of what a class and a loop do: zero_grad, steps, trains, train, test, exchanged, "bias
-    first", "bias=False", "step if", "y_pred once", "model anew", model, device, dtype, untried.
+    `hints` is what is said last of each of KEYS. `places` has all Said of these, and of what a
+    class and a loop do: zero_grad, steps, trains, train, test, exchanged, "bias first",
+    "bias=False", "step if", "y_pred once", "model anew", model, device, dtype, untried.
     """
     reader = Reader()
     for cell, code in enumerate(codes, start=1):
@@ -76,18 +59,7 @@ def hints_of(codes):
             node.cell = cell
         reader.visit(tree)
     places = dict(reader.places)
-    keys = (
-        "X",
-        "parameters",
-        "seed",
-        "loss",
-        "optimizer",
-        "lr",
-        "momentum",
-        "split",
-        *NUMBERS.values(),
-    )
-    return {key: places[key][-1].value for key in dict.fromkeys(keys) if key in places}, places
+    return {key: places[key][-1].value for key in KEYS if key in places}, places
 
 
 class Reader(ast.NodeVisitor):
@@ -97,14 +69,13 @@ class Reader(ast.NodeVisitor):
         self.places, self.values = defaultdict(list), {}  # values: of names, numbers or devices
         self.functions, self.classes, self.outer = {}, {}, []
         self.swapped = False  # whether X_train is the last part of X
+        self.in_loop = False
 
-    def say(self, node, **said):
-        """Keep facts with the place of their node; None says nothing."""
-        text = ast.unparse(node).split("\n")[0][:60]
-        for key, value in said.items():
-            if value is not None:
-                key = key.replace("_", " ") if key in ("bias_first", "step_if") else key
-                self.places[key].append(Said(value, node.cell, node.lineno, text))
+    def say(self, key, value, node):
+        """Keep a fact with the place of its node; None says nothing."""
+        if value is not None:
+            text = ast.unparse(node).split("\n")[0][:60]
+            self.places[key].append(Said(value, node.cell, node.lineno, text))
 
     # --- Values
 
@@ -119,31 +90,27 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def assign(self, node, name, value):
-        self.values[name] = self.value(value)
-        learned = any(
-            isinstance(n, ast.keyword) and n.arg == "requires_grad" for n in ast.walk(value)
-        )
-        if name in NUMBERS and isinstance(self.values[name], int | float) and not learned:
-            self.say(node, **{NUMBERS[name]: self.values[name]})
         inner = list(ast.walk(value))
-        calls = {called(n) for n in inner}
+        learned = any(isinstance(n, ast.keyword) and n.arg == "requires_grad" for n in inner)
+        self.values[name] = number = self.value(value)
+        if name in NUMBERS and isinstance(number, int | float) and not learned:
+            self.say(NUMBERS[name], number, node)
         if data_named(name) == "X_train" and isinstance(getattr(value, "slice", None), ast.Slice):
             self.swapped = value.slice.upper is None
-        if name.startswith("x"):
-            for call in inner:
-                if called(call) in ("arange", "linspace"):
-                    self.say(node, X=self.range_of(call))
+        for call in inner if name.startswith("x") else ():
+            if called(call) in ("arange", "linspace"):
+                self.say("X", self.range_of(call), node)
         if re.fullmatch("y|labels?|targets?", name):
-            if calls & {*RANDOM} or any(isinstance(n, ast.Name) and "noise" in n.id for n in inner):
-                self.say(node, untried="noise")
+            random = {"randn", "rand", "randn_like", "rand_like", "normal"}
+            named = any(isinstance(n, ast.Name) and "noise" in n.id for n in inner)
+            if named or random & {called(n) for n in inner}:
+                self.say("untried", "noise", node)
             if called(value) == "squeeze":
-                self.say(node, untried=UNTRIED["squeeze"])
+                self.say("untried", "labels of shape (n,)", node)
         if re.fullmatch("(x|y)(_?(train|test))?", name):
-            for n in inner:
-                if getattr(n, "attr", "") in ("float64", "double"):
-                    self.say(node, dtype="float64")
-                elif getattr(n, "attr", "") in ("float16", "half"):
-                    self.say(node, untried="float16")
+            named = {getattr(n, "attr", "") for n in inner}
+            self.say("dtype", "float64" if named & {"float64", "double"} else None, node)
+            self.say("untried", "float16" if "float16" in named else None, node)
 
     def range_of(self, call):
         names = "start", "end", "step" if called(call) == "arange" else "steps"
@@ -157,7 +124,7 @@ class Reader(ast.NodeVisitor):
         return value if isinstance(value, int | float) else None
 
     def value(self, node):
-        """Return the number or the device that an expression is, or None if reading doesn't tell."""
+        """Return the number or the device that an expression is, or None if reading can't tell."""
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return number
@@ -167,11 +134,9 @@ class Reader(ast.NodeVisitor):
                 number = self.value(operand)
                 return -number if isinstance(number, int | float) else None
             case ast.BinOp(left=left, op=op, right=right) if type(op) in FOLD:
-                a, b = self.value(left), self.value(right)
-                if all(isinstance(n, int | float) for n in (a, b)) and not (
-                    b == 0 and FOLD[type(op)] == "__truediv__"
-                ):
-                    return getattr(float(a), FOLD[type(op)])(float(b))
+                pair = self.value(left), self.value(right)
+                if all(isinstance(number, int | float) for number in pair):
+                    return FOLD[type(op)](*pair)
             case ast.Name(id=name):
                 return self.values.get(name.lower())
             case ast.IfExp(body=body):
@@ -185,64 +150,56 @@ class Reader(ast.NodeVisitor):
     def visit_Call(self, node):
         name = called(node)
         if name == "manual_seed" and "cuda" not in ast.unparse(node.func):
-            self.say(node, seed=self.argument(node, 0, "seed"))
+            self.say("seed", self.argument(node, 0, "seed"), node)
         elif name in LOSSES:
-            self.say(node, loss=name)
-        elif name in TRIED:
-            momentum = self.argument(node, 2, "momentum") if name == "SGD" else 0.0
-            self.say(node, optimizer=name, momentum=momentum or 0.0)
-            named = [k for k in node.keywords if k.arg == "lr"]
-            self.say((named or [node])[0], lr=self.argument(node, 1, "lr"))
-            self.held(node)
+            self.say("loss", name, node)
+        elif name in OPTIMIZERS:
+            self.optimizer(node, name)
         elif name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
             for share in map(self.value, (node.args[0].left, node.args[0].right)):
-                self.say(node, split=share if isinstance(share, float) and 0 < share < 1 else None)
-        elif name == "set_default_device":
-            self.say(node, device=self.value(node.args[0]) if node.args else None)
-        elif name in UNTRIED and name != "squeeze":
-            self.say(node, untried=UNTRIED[name])
+                if isinstance(share, float) and 0 < share < 1:
+                    self.say("split", share, node)
+        elif name == "set_default_device" and node.args:
+            self.say("device", self.value(node.args[0]), node)
+        elif name in UNTRIED:
+            self.say("untried", "float16" if name == "half" else name, node)
         elif name in self.classes or name == "Linear" and not self.outer:
-            self.say(node, model=name, parameters=None if name in self.classes else ["Linear"])
+            self.say("model", name, node)
+            self.say("parameters", ["Linear"] if name == "Linear" else None, node)
         for keyword in node.keywords:
             usual = OPTIONS.get(keyword.arg, ...)
             if usual is not ... and getattr(keyword.value, "value", usual) != usual:
-                self.say(keyword, untried=ast.unparse(keyword))
+                self.say("untried", ast.unparse(keyword), keyword)
             if keyword.arg == "bias" and name == "Linear" and ast.unparse(keyword.value) == "False":
-                self.say(node, **{"bias=False": True, "trains": "weight"})
+                self.say("bias=False", True, node)
+                self.say("trains", "weight", node)
             if keyword.arg == "device" and (self.outer or name == "Linear"):
-                self.say(node, device=self.value(keyword.value))
+                self.say("device", self.value(keyword.value), node)
         self.generic_visit(node)
 
-    def held(self, optimizer):
-        """Say which parameter an optimizer holds, if that is one alone."""
-        given = optimizer.args[:1] + [k.value for k in optimizer.keywords if k.arg == "params"]
-        if given and isinstance(given[0], ast.List) and len(given[0].elts) == 1:
-            name = ast.unparse(given[0]).lower()
-            self.say(
-                optimizer,
-                trains="bias" if "bias" in name else "weight" if "weight" in name else None,
-            )
+    def optimizer(self, node, name):
+        rate = [k for k in node.keywords if k.arg == "lr"]
+        self.say("optimizer", name, node)
+        self.say("lr", self.argument(node, 1, "lr"), (rate or [node])[0])
+        momentum = self.argument(node, 2, "momentum") if name == "SGD" else None
+        self.say("momentum", momentum or 0.0, node)
+        held = node.args[:1] + [k.value for k in node.keywords if k.arg == "params"]
+        if held and isinstance(held[0], ast.List) and len(held[0].elts) == 1:
+            self.say("trains", half(ast.unparse(held[0].elts[0])) or None, node)
 
     def visit_With(self, node):
-        for item in node.items:
-            if called(item.context_expr) == "device":
-                self.say(item.context_expr, device=self.value(item.context_expr))
+        for call in (item.context_expr for item in node.items):
+            if called(call) == "device":
+                self.say("device", self.value(call), call)
         self.generic_visit(node)
 
     def visit_ClassDef(self, node):
         inner = ordered(node)
-        drawn = [called(n) for n in inner if called(n) in ("randn", "rand", "Linear")]
-        self.say(node, parameters=drawn or None)
-        made = [
-            t.attr
-            for n in inner
-            if isinstance(n, ast.Assign)
-            for t in n.targets
-            if hasattr(t, "attr")
-        ]
-        made = [half(name) for name in made if half(name)]
-        if len(made) == 2:
-            self.say(node, bias_first=made == ["bias", "weight"])
+        drawn = [called(n) for n in inner if called(n) in DRAWS]
+        self.say("parameters", drawn or None, node)
+        made = [half(ast.unparse(n.targets[0])) for n in inner if isinstance(n, ast.Assign)]
+        made = [name for name in made if name]
+        self.say("bias first", made == ["bias", "weight"] if len(made) == 2 else None, node)
         for function in (n for n in node.body if getattr(n, "name", "") == "forward"):
             for returned in (n for n in ordered(function) if isinstance(n, ast.Return)):
                 self.forward(returned)
@@ -251,23 +208,22 @@ class Reader(ast.NodeVisitor):
 
     def forward(self, returned):
         """Say of `return self.weights * x + self.bias` whether it is that, or what else it is."""
-        match returned.value:
-            case (
-                ast.BinOp(left=ast.BinOp(left=a, op=ast.Mult(), right=b), op=ast.Add(), right=added)
-                | ast.BinOp(
-                    left=added, op=ast.Add(), right=ast.BinOp(left=a, op=ast.Mult(), right=b)
-                )
-            ):
-                factor = next((n for n in (a, b) if half(ast.unparse(n))), None)
-
-                if factor is None or not half(ast.unparse(added)):
-                    return
-                own = [isinstance(n, ast.Attribute) for n in (factor, added)]
-                halves = [half(ast.unparse(n)) for n in (factor, added)]
-                self.say(returned, exchanged=halves == ["bias", "weight"])
-                if not all(own):
-                    moved = {(True, False): "weight", (False, True): "bias"}.get(tuple(own))
-                    self.say(returned, trains=moved)
+        total = returned.value
+        if not isinstance(total, ast.BinOp) or not isinstance(total.op, ast.Add):
+            return
+        product, added = total.left, total.right
+        if isinstance(added, ast.BinOp):
+            product, added = added, product
+        if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
+            return
+        factors = [n for n in (product.left, product.right) if half(ast.unparse(n))]
+        if not factors or not half(ast.unparse(added)):
+            return
+        halves = [half(ast.unparse(n)) for n in (factors[0], added)]
+        self.say("exchanged", halves == ["bias", "weight"], returned)
+        own = tuple(isinstance(n, ast.Attribute) for n in (factors[0], added))
+        moved = {(True, False): "weight", (False, True): "bias"}.get(own)
+        self.say("trains", moved, returned)
 
     def inside(self, node):
         self.outer.append(node)
@@ -282,112 +238,96 @@ class Reader(ast.NodeVisitor):
     # --- A loop that trains
 
     def visit_For(self, node):
-        body = [self.inlined(n) for n in node.body]
-        inner = [n for statement in body for n in ordered(statement)]
-        if any(called(n) == "backward" for n in inner) and not any(
-            isinstance(n, ast.For) and any(called(i) == "backward" for i in ast.walk(n))
-            for n in inner
-        ):
-            self.loop(node, body, inner)
+        """Read a loop over epochs, but not one of batches in a loop, or of rates around one."""
+        inner = [n for statement in node.body for n in ordered(self.inlined(statement))]
+        nested = self.in_loop or any(isinstance(n, ast.For) for n in inner)
+        if any(called(n) == "backward" for n in inner) and not nested:
+            self.steps(node, inner)
+            self.losses(inner)
+        self.in_loop, before = True, self.in_loop
         self.generic_visit(node)
+        self.in_loop = before
 
     def inlined(self, statement):
-        """Return a statement, or the body of the function that it calls, with the call's names."""
+        """Return a statement, or the function that it calls, with the names of the call."""
         call = getattr(statement, "value", None)
         function = self.functions.get(called(call))
         if not function:
             return statement
-        names = dict(zip((a.arg for a in function.args.args), call.args))
+        names = dict(zip((argument.arg for argument in function.args.args), call.args))
         names |= {k.arg: k.value for k in call.keywords}
-        body = deepcopy(function)
-        for n in ast.walk(body):
+        function = deepcopy(function)
+        for n in ast.walk(function):
             if isinstance(n, ast.Name) and isinstance(names.get(n.id), ast.Name):
                 n.id = names[n.id].id
-        return body
+        return function
 
-    def loop(self, node, body, inner):
-        events, roles, losses, stepped = [], {}, [], []
-        conditions = {
-            id(n): i for i in inner if isinstance(i, ast.If) for b in i.body for n in ast.walk(b)
-        }
-        assigned = {
-            id(n.value): ast.unparse(n.targets[0]) for n in inner if isinstance(n, ast.Assign)
-        }
+    def steps(self, loop, inner):
+        """Say what an epoch's steps do, from the order of its events."""
+        inside = {id(n): i for i in inner if isinstance(i, ast.If) for n in ast.walk(i)}
+        events = [(event_of(n), n) for n in inner if event_of(n)]
+        stepped = [n for event, n in events if event == "step"]
+        for n in stepped:
+            if id(n) in inside:
+                self.say("step if", ast.unparse(inside[id(n)].test), inside[id(n)])
         for n in inner:
-            event = event_of(n)
-            if event and not ("scheduler" in ast.unparse(n)):
-                events.append(event)
-                stepped += [n] * (event == "step")
-                if event == "step" and id(n) in conditions:
-                    self.say(conditions[id(n)], step_if=ast.unparse(conditions[id(n)].test))
-            if (
-                isinstance(n, ast.Call)
-                and len(n.args) == 2
-                and IS_LOSS.search(called(n))
-                and called(n) not in LOSSES
-            ):
-                losses.append(
-                    (len(events), n, [role(a, roles) for a in n.args], assigned.get(id(n), ""))
-                )
-            elif isinstance(n, ast.Assign) and isinstance(n.value, ast.Call | ast.BinOp):
-                data = next(
-                    (
-                        role(i, {})
-                        for i in ast.walk(n.value)
-                        if role(i, {}) in ("X_train", "X_test")
-                    ),
-                    None,
-                )
-                if data:
-                    roles[ast.unparse(n.targets[0])] = f"pred_{data[2:]}"
-            if called(n) in self.classes:
-                self.say(n, **{"model anew": called(n)})
-        by_hand = [n for n in stepped if isinstance(n, ast.AugAssign)]
-        steps = 1 if by_hand else events.count("step")
-        no_brackets = [
-            n for n in inner if isinstance(n, ast.Expr) and getattr(n.value, "attr", "") == "step"
-        ]
-        first = (stepped + no_brackets + [node])[0]
-        self.say(stepped[-1] if steps > 1 else first, steps=steps)
+            if called(n) in self.classes and id(n) not in inside:
+                self.say("model anew", called(n), n)
+        # w -= ... and b -= ... are one step
+        count = 1 if any(isinstance(n, ast.AugAssign) for n in stepped) else len(stepped)
+        bare = [n for n in inner if isinstance(n, ast.Expr)]
+        bare = [n for n in bare if getattr(n.value, "attr", "") == "step"]  # without its brackets
+        place = (stepped + bare + [loop])[0]
+        self.say("steps", count, stepped[-1] if count > 1 else place)
         # What a step uses is what stands before it in the round: a gradient, or none.
-        used = re.findall("([bz])s", re.sub("s+", "s", "".join(e[0] for e in events) * 2))
-        self.say(first, trains="nothing" if steps == 0 or set(used) == {"z"} else None)
-        if not any(event_of(n) == "zero" and id(n) in conditions for n in inner):
-            self.say(node, zero_grad="zero" in events)
-        self.compare(losses, events, inner)
+        order = re.sub("s+", "s", "".join(event[0] for event, _ in events) * 2)
+        used = set(re.findall("([bz])s", order))
+        self.say("trains", "nothing" if not count or used == {"z"} else None, place)
+        zeroed = [n for event, n in events if event == "zero"]
+        if not any(id(n) in inside for n in zeroed):
+            self.say("zero_grad", bool(zeroed), loop)
 
-    def compare(self, losses, events, inner):
-        """Say what the printed train loss and the printed test loss compare, and when."""
-        backward = events.index("backward") if "backward" in events else 0
-        step = events.index("step") + 1 if "step" in events else 0
-        train = [loss for loss in losses if loss[0] <= backward][-1:] if losses else []
-        for at, call, (a, b), name in losses:
-            mine = train and call is train[0][1]
-            if "pred" not in a and "pred" in b:
-                a, b = b, a
-            if mine:
-                kinds = {
-                    ("pred_train", "y_train"): "train",
-                    ("pred_train", "X_train"): "X_train",
-                    ("pred_test", "y_test"): "swapped",
-                }
-                kind = kinds.get((a, b))
-                self.say(call, train="swapped" if kind == "train" and self.swapped else kind)
-                once = ast.unparse(call.args[0])
-                if a == "" and isinstance(call.args[0], ast.Name) and "pred" in once.lower():
-                    self.say(call, **{"y_pred once": once})
-            elif (
-                train and name == train[0][3] and (a, b) == ("pred_train", "y_train") and at >= step
-            ):
-                self.say(call, train="train after")
-            elif a == "pred_test" and b == "y_train" and "test" in name.lower():
-                continue
-            elif a == "pred_test":
-                kind = {"y_test": "test", "X_test": "X_test", "pred_test": "itself"}.get(b)
-                before = " before" if at < step and kind in ("test", "X_test") else ""
-                self.say(call, test=kind and kind + before)
-            elif "test" in name.lower() and (a, b) == ("pred_train", "y_train"):
-                self.say(call, test="train after" if at >= step else "train")
+    def losses(self, inner):
+        """Say what the train loss and the test loss compare, and whether a step lies before."""
+        roles, found, past = {}, [], set()  # past: the events so far
+        names = {id(n.value): ast.unparse(n.targets[0]) for n in inner if isinstance(n, ast.Assign)}
+        for n in inner:
+            past |= {event_of(n)} - {None}
+            if isinstance(n, ast.Call) and len(n.args) == 2 and IS_LOSS.search(called(n)):
+                if called(n) not in LOSSES:
+                    pair = [role(argument, roles) for argument in n.args]
+                    pair = pair[::-1] if "pred" in pair[1] and "pred" not in pair[0] else pair
+                    found.append((n, tuple(pair), names.get(id(n), ""), set(past)))
+            elif isinstance(n, ast.Assign) and isinstance(n.value, ast.Call | ast.BinOp):
+                data = [r for i in ast.walk(n.value) if (r := role(i, {})).startswith("X_")]
+                if data:
+                    roles[ast.unparse(n.targets[0])] = f"pred_{data[0][2:]}"
+        above = [loss for loss in found if "backward" not in loss[3]]
+        train = above[-1] if above else None
+        for loss in found:
+            call, (pred, label), name, past = loss
+            after = "step" in past
+            if loss is train:
+                self.say_train(call, pred, label)
+            elif train and name == train[2] and (pred, label) == ("pred_train", "y_train"):
+                self.say("train", "train after" if after else None, call)
+            elif pred == "pred_test" and label != "y_train":
+                kind = {"y_test": "test", "X_test": "X_test", "pred_test": "itself"}.get(label)
+                steps = any(event_of(n) == "step" for n in inner)
+                before = " before" * (steps and not after and kind in ("test", "X_test"))
+                self.say("test", kind and kind + before, call)
+            elif "test" in name.lower() and (pred, label) == ("pred_train", "y_train"):
+                self.say("test", "train after" if after else "train", call)
+
+    def say_train(self, call, pred, label):
+        kind = None
+        if pred == "pred_train":
+            kind = {"y_train": "train", "X_train": "X_train"}.get(label)
+        swapped = (pred, label) == ("pred_test", "y_test") or kind == "train" and self.swapped
+        self.say("train", "swapped" if swapped else kind, call)
+        once = ast.unparse(call.args[0])
+        if not pred and isinstance(call.args[0], ast.Name) and "pred" in once.lower():
+            self.say("y_pred once", once, call)
 
 
 def event_of(node):
@@ -398,29 +338,29 @@ def event_of(node):
     if isinstance(node, ast.Assign) and any(getattr(t, "attr", "") == "grad" for t in node.targets):
         return "zero"
     by_hand = isinstance(node, ast.AugAssign) and ".grad" in ast.unparse(node.value)
-    return "step" if by_hand or name == "step" else name if name == "backward" else None
+    if by_hand or name == "step" and "scheduler" not in ast.unparse(node):
+        return "step"
+    return name if name == "backward" else None
 
 
 def role(node, roles):
-    """Return "X_train", "y_test", "pred_train", ... of what an expression is, or ""."""
-    names = [n for n in ordered(node) if isinstance(n, ast.Name)]
-    text = ast.unparse(node)
-    if text in roles:
-        return roles[text]
-    found = [roles.get(n.id) or data_named(n.id) for n in names]
-    found = [name for name in found if name]
-    if not found:
-        return ""
-    if isinstance(node, ast.Call) and found[0].startswith("X_") and isinstance(node.func, ast.Name):
+    """Return "X_train", "y_test", "pred_train", ... for what an expression is, or ""."""
+    if ast.unparse(node) in roles:
+        return roles[ast.unparse(node)]
+    names = [n.id for n in ordered(node) if isinstance(n, ast.Name)]
+    found = [r for name in names if (r := roles.get(name) or data_named(name))]
+    called_on_X = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    if found and called_on_X and found[0].startswith("X_"):
         return f"pred_{found[0][2:]}"
-    return found[0]
+    return found[0] if found else ""
 
 
 def data_named(name):
-    match = re.fullmatch(r"([xy])_?(train|test|val)|(train|test|val)_?([xy])", name.lower())
-    if not match:
+    """Return "X_train", "y_test", ... for a name that means it, or ""."""
+    found = re.fullmatch(r"([xy])_?(train|test|val)|(train|test|val)_?([xy])", name.lower())
+    if not found:
         return ""
-    kind, part = (match[1], match[2]) if match[1] else (match[4], match[3])
+    kind, part = found[1] or found[4], found[2] or found[3]
     return f"{'X' if kind == 'x' else 'y'}_{'train' if part == 'train' else 'test'}"
 
 
@@ -431,7 +371,7 @@ def half(name):
 
 
 def ordered(node):
-    """Return all nodes below one in the order in which they are written, a call behind its parts."""
+    """Return all nodes below one in the order in which they are written, a call after its parts."""
     inner = (n for n in ast.walk(node) if hasattr(n, "end_lineno"))
     return sorted(inner, key=lambda n: (n.lineno, n.end_lineno, n.end_col_offset, -n.col_offset))
 
