@@ -1,4 +1,4 @@
-"""check/notebook/hints.py and code.py: what the code says has its place, what is unclear isn't said.
+"""check/notebook/hints.py, code.py: what the code says has its place, what is unclear isn't said.
 
 Each case is section 3's code with one change, and names what that alters: all else stays.
 """
