@@ -309,6 +309,7 @@ class Reader(ast.NodeVisitor):
             after = "step" in past
             if loss is train:
                 self.say_train(call, pred, label)
+                self.say_once(call, inner)
             elif train and name == train[2] and (pred, label) == ("pred_train", "y_train"):
                 self.say("train", "train after" if after else None, call)
             elif pred == "pred_test" and label != "y_train":
@@ -325,9 +326,13 @@ class Reader(ast.NodeVisitor):
             kind = {"y_train": "train", "X_train": "X_train"}.get(label)
         swapped = (pred, label) == ("pred_test", "y_test") or kind == "train" and self.swapped
         self.say("train", "swapped" if swapped else kind, call)
-        once = ast.unparse(call.args[0])
-        if not pred and isinstance(call.args[0], ast.Name) and "pred" in once.lower():
-            self.say("y_pred once", once, call)
+
+    def say_once(self, call, inner):
+        """Say if no statement of the loop assigns the predictions that its loss compares."""
+        names = [n for n in call.args if isinstance(n, ast.Name) and "pred" in n.id.lower()]
+        stored = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        for name in names:
+            self.say("y_pred once", None if name.id in stored else name.id, call)
 
 
 def event_of(node):
@@ -357,10 +362,10 @@ def role(node, roles):
 
 def data_named(name):
     """Return "X_train", "y_test", ... for a name that means it, or ""."""
-    found = re.fullmatch(r"([xy])_?(train|test|val)|(train|test|val)_?([xy])", name.lower())
+    found = re.fullmatch(r"([xy])_?(train|test|val)(_.*)?|(train|test|val)_?([xy])", name.lower())
     if not found:
         return ""
-    kind, part = found[1] or found[4], found[2] or found[3]
+    kind, part = found[1] or found[5], found[2] or found[4]
     return f"{'X' if kind == 'x' else 'y'}_{'train' if part == 'train' else 'test'}"
 
 

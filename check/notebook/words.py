@@ -378,12 +378,8 @@ REMARKS = {
 
 def remarks(code):
     """Return what the code does that can change these rows, each with its place."""
-    found = [
-        f"In the code, {words} {within(said)}."
-        for key, remark in REMARKS.items()
-        for said in code.places(key)
-        if (words := remark(said))
-    ]
+    last = {remark(said): said for key, remark in REMARKS.items() for said in code.places(key)}
+    found = [f"In the code, {words} {within(said)}." for words, said in last.items() if words]
     seeds, models = code.places("seed"), code.places("model")
     if not seeds and code.said:
         found.append("The code sets no seed: put torch.manual_seed(42) directly above the model.")
