@@ -57,7 +57,11 @@ MEANT = {
     "trains": (("trains",), one_of(TRAINED)),
     "zero_grad": (("zero_grad",), one_of((True, False))),
 }
-WHOLE = {"seed": number_within(0, 2**63 - 1), "epochs": number_within(0, 2**63 - 1)}
+# What a column can be, the tutorial's own first
+COLUMN_NAMES = {
+    "train": ("train", "train after", "X_train"),
+    "test": ("test", "test before", "X_test", "X_test before", "itself", "train", "train after"),
+}
 
 
 class Code:
@@ -68,15 +72,20 @@ class Code:
 
     def places(self, key):
         """Return all Said of a key that are what they should be, in the order of the code."""
-        fits = WHOLE.get(key, lambda value: value)
-        found = [said for said in self.said.get(key, ()) if fits(said.value) is not None]
-        return [s for s in found if key not in WHOLE or isinstance(s.value, int)]
+        found = self.said.get(key, ())
+        if key in ("seed", "epochs"):
+            return [s for s in found if type(s.value) is int and 0 <= s.value < 2**63]
+        return [said for said in found if said.value is not None]
 
     def all(self, key):
         return [said.value for said in self.places(key)]
 
     def last(self, key):
         return (self.all(key) or [None])[-1]
+
+    def showing(self, key, value):
+        """Return the places that show a mistake: those with this value, or all if it is None."""
+        return [said for said in self.places(key) if value is None or said.value == value]
 
     def values(self, field):
         """Return pairs of what the code says of a field, in the terms of Settings, and the Said."""
@@ -89,10 +98,9 @@ class Code:
         fields = {field: values[-1][0] for field in MEANT if (values := self.values(field))}
         if self.last("train") == "swapped":
             fields["split"] = fields.get("split", 0.8) - 1
-        fields["columns"] = tuple(
-            name if name in names else names[0]
-            for name, names in zip((self.last("train"), self.last("test")), COLUMN_NAMES)
-        )
+        columns = [self.last(key) for key in COLUMN_NAMES]
+        usual = zip(columns, COLUMN_NAMES.values())
+        fields["columns"] = tuple(name if name in names else names[0] for name, names in usual)
         lines = [self.line("weight"), self.line("bias")]
         return [Settings(**fields)._replace(weight=w, bias=b) for w, b in product(*lines)]
 
@@ -125,7 +133,7 @@ class Code:
 
     def on_columns(self, columns):
         found = (None, None)
-        for name, key, names in zip(columns, ("train", "test"), COLUMN_NAMES):
+        for name, (key, names) in zip(columns, COLUMN_NAMES.items()):
             said = [s for s in self.places(key) if s.value in names]
             same = [s for s in said if s.value == name]
             if said and not same:
@@ -147,13 +155,3 @@ class Code:
         plain = not (start.bias_first or start.before or start.device == "cuda")
         right = [s for s in seeds if s.value == start.seed] if plain and classes else []
         return (True, right[-1]) if right else (None, None)
-
-    def showing(self, key, value):
-        """Return the places that show a mistake: those with this value, or all if it is None."""
-        return [said for said in self.places(key) if value is None or said.value == value]
-
-
-COLUMN_NAMES = (
-    ("train", "train after", "X_train"),
-    ("test", "test before", "X_test", "X_test before", "itself", "train", "train after"),
-)
