@@ -557,6 +557,8 @@ def test_what_a_gpu_prints_is_named_by_those_who_have_printed_it():
 
 def test_odd_rows_and_hints_are_refused_or_left_out():
     right = table_of(Settings())
+    few = {"X": "arange(0, 1, 0.5)", "split": 0.3}  # two points, none of which trains
+    assert explain(right._replace(hints=few)).cause == TUTORIALS
     odd = {"seed": 20230501, "X": "arange(0, 1, 0)", "split": 0.01, "lr": "a", "w": []}
     assert explain(right._replace(hints=odd | {"epochs": -5})).cause == TUTORIALS
     for rows, words in (
