@@ -65,6 +65,7 @@ VIEWS = {
         + [(name, other) for name in ("train after", "constant") for other in ("X_test", "itself")],
     ),
 }
+LATE = 100  # printed epoch of a first row, behind which only runs of cost 0 are trained from 0 on
 LATEST = 2000  # epochs that may have been trained before the first row
 LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own runs are tried
 MOST = 100  # runs that are trained to the end: where more print the first rows, digits are too few
@@ -200,7 +201,8 @@ class Search:
                 continue
             loops, views = around(self.loops, LOOPS, c), self.views[d]
             for world in filter(has_points, around(self.worlds, WORLDS, a)):
-                firsts = [0] if a else self.firsts
+                late = self.printed.first > LATE and a + b + c  # thousands of long runs
+                firsts = [0] if a or late else self.firsts
                 for trains in dict.fromkeys(loop.trains for loop in loops):
                     for starts in fixed_halves(world, trains, self.known(world, b)):
                         self.tried += len(starts)
