@@ -476,9 +476,15 @@ def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
     flip = settings.lr * 2 * 1.58 / 80
     path = torch.tensor([settings.start]).expand(200, 2)
     room = np.full((20, 2), NEAR["mae"])
-    for change, count, flipped in ((0.9, 2, True), (1.1, 2, False), (0.9, 1, False)):
+    both, apart = [[18, 0], [18, 1]], [[12, 0], [18, 0]]  # in one row, and in rows far from it
+    for change, places, flipped in (
+        (0.9, both, True),
+        (1.1, both, False),
+        (0.9, both[:1], False),
+        (0.9, apart, False),
+    ):
         off = np.zeros((20, 2))
-        off[18, :count] = change * flip
+        off[tuple(np.transpose(places))] = change * flip
         epochs = np.arange(0, 200, 10)
         given = settings.world, settings.loop, path, off, room, epochs
         assert a_sign_flipped(*given) == flipped

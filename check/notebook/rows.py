@@ -132,15 +132,18 @@ def a_sign_flipped(world, loop, path, off, room, epochs):
 
     Under MAE a residual that is nothing but rounding has either sign, and a flipped one moves a
     step by lr * 2 |x| / n. So from an epoch with such a residual on, at most one number in ten may
-    be off by that much, but never a single number, because a flip shows in train and test loss.
+    be off by that much, in rows that follow each other, but never a single number.
     `path` (T, 2) holds the run's states, `epochs` (R,) those of the rows; off and room are (R, C).
     """
     wrong = off > room
-    if not 2 <= wrong.sum() <= off.size // 10 or world.loss != "mae" or loop.optimizer != "SGD":
+    rows = np.nonzero(wrong.any(axis=1))[0]
+    together = len(rows) and rows[-1] - rows[0] < len(rows)
+    few = together and 2 <= wrong.sum() <= off.size // 10
+    if not few or world.loss != "mae" or loop.optimizer != "SGD":
         return False
     X = inputs(world, path.dtype)[TRAIN]
     if (off > room + loop.lr * 2 * float(X.abs().max()) / len(X)).any():
         return False
-    states = path[: int(epochs[wrong.any(axis=1).argmax()]) + 1]
+    states = path[: int(epochs[rows[0]]) + 1]
     residual = states[:, :1] * X + states[:, 1:] - labels(world, X, world.target)
     return bool((residual.abs() <= 1e-6 + 4 * room.max()).any())
