@@ -331,3 +331,10 @@ def test_a_folder_and_a_file_that_is_not_there_are_told_so(tmp_path):
         read(tmp_path)
     with pytest.raises(OSError, match="none.ipynb"):
         read(tmp_path / "none.ipynb")
+
+
+def test_a_line_without_end_is_read_as_far_as_losses_stand(tmp_path):
+    rows = [f"Epoch: {e} | Loss: 0.{9 - e} | Test: 0.{8 - e} {'7 ' * (2000 + e)}" for e in range(4)]
+    (tmp_path / "run.txt").write_text("\n".join(rows))
+    (table,) = read(tmp_path / "run.txt")
+    assert table.rows[1] == (1, ("0.8", "0.7"))

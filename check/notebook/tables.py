@@ -52,6 +52,8 @@ OTHER = re.compile(  # no loss, and no epoch
 )
 PRINT = 'print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")'
 
+LONGEST_LINE = 2000  # characters: behind them stands no loss, and reading more takes long
+
 
 class Table(NamedTuple):
     """A table of losses: where it stands, its rows (epoch or None, (number, ...)), the hints.
@@ -186,6 +188,7 @@ def forms(printed):
     commas = any(re.search(r"\b0,\d", line) for line in printed)  # decimal ones, for no thousands
     for place, whole in enumerate(printed, start=1):
         for line in re.split("[\r\b]+", whole):  # a progress bar writes over its line
+            line = line[:LONGEST_LINE]
             line = BAR.sub(lambda bar: " " if bar[0][-1] == "]" else f" {bar[1]} ", line)
             line = AROUND.sub("", line)
             if commas and not re.search(r"\d\.\d", line):
