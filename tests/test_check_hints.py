@@ -15,15 +15,21 @@ from check.notebook.search import Found
 SECTION_3 = [cell.code for cell in cells("03_train")[:3]]
 TUTORIAL = dict(weight=0.7, bias=0.3, X="arange(0, 1, 0.02)", split=0.8, seed=42, loss="L1Loss")
 TUTORIAL |= dict(optimizer="SGD", lr=0.01, momentum=0.0, epochs=100, parameters=["randn", "randn"])
-TUTORIAL |= {"model": "LinearRegressionModel", "exchanged": False, "bias first": False, "steps": 1}
-TUTORIAL |= dict(zero_grad=True, train="train", test="test")
+TUTORIAL |= dict(model="LinearRegressionModel", zero_grad=True, train="train", test="test")
 STEP, BACK = "    optimizer.step()\n", "    loss.backward()\n"
 ZERO, PREDICT = "    optimizer.zero_grad()\n", "    y_pred = model_0(X_train)\n"
 MADE = "model_0 = LinearRegressionModel()\n"
 LINE, DATA = "self.weights * x + self.bias", "y = weight * X + bias"
 TEST_LOSS = "loss_fn(test_pred, y_test.type(torch.float))"
 AFTER = "    loss = loss_fn(model_0(X_train), y_train)\n"
-NO_STEP = dict(steps=0, trains="nothing")
+
+
+def no_step(words):
+    return {"trains": "nothing", "no step": words}
+
+
+BETWEEN = no_step("a zero_grad() between backward() and the next step()")
+PRINTED = "MAE Train Loss: {loss} | MAE Test Loss: {test_loss}"
 SLICES = [
     ("X_train, y_train = X[:", "X_test, y_test = X[:"),
     ("X_test, y_test = X[train", "X_train, y_train = X[train"),
@@ -35,12 +41,15 @@ CASES = {
         [(STEP, f"    if epoch % 10 == 0:\n    {STEP}")],
         {"step if": "epoch % 10 == 0"},
     ),
-    "no step": ([(STEP, "\n")], NO_STEP),
-    "no brackets": ([(STEP, "    optimizer.step\n")], NO_STEP),
-    "step before backward": ([(STEP, ""), (BACK, STEP + BACK)], dict(trains="nothing")),
-    "zeroed before the step": ([(STEP, ZERO + STEP)], dict(trains="nothing")),
+    "no step": ([(STEP, "\n")], no_step("a missing step()")),
+    "no brackets": (
+        [(STEP, "    optimizer.step\n")],
+        no_step("an optimizer.step without its brackets"),
+    ),
+    "step before backward": ([(STEP, ""), (BACK, STEP + BACK)], BETWEEN),
+    "zeroed before the step": ([(STEP, ZERO + STEP)], BETWEEN),
     "zeroed after the step": ([(ZERO, ""), (STEP, STEP + ZERO)], {}),
-    "never zeroed": ([(ZERO, "")], dict(zero_grad=False)),
+    "never zeroed": ([(ZERO, "")], {"zero_grad": False, "never zeroed": True}),
     "zeroed in some epochs": (
         [(ZERO, f"    if epoch < 5:\n    {ZERO}")],
         dict(zero_grad=None),
@@ -57,14 +66,37 @@ CASES = {
     "X_train": ([("y_pred, y_train", "y_pred, X_train")], dict(train="X_train")),
     "trained on the test set": (
         [("model_0(X_train)", "model_0(X_test)"), ("y_pred, y_train", "y_pred, y_test")],
-        dict(train="swapped"),
+        dict(train=None, swapped=True),
     ),
-    "sets exchanged": (SLICES, dict(train="swapped")),
+    "sets exchanged": (SLICES, dict(swapped=True)),
     "X_test": ([(TEST_LOSS, "loss_fn(test_pred, X_test)")], dict(test="X_test")),
     "itself": ([(TEST_LOSS, "loss_fn(test_pred, test_pred)")], dict(test="itself")),
     "test before the step": (
         [(STEP, ""), ("    if epoch % 10", f"{STEP}    if epoch % 10")],
         dict(test="test before"),
+    ),
+    "tested on the training set": (
+        [(TEST_LOSS, "loss_fn(y_pred, y_train)")],
+        dict(test="train"),
+    ),
+    "one loss printed twice": (
+        [(PRINTED, PRINTED.replace("test_loss", "loss"))],
+        dict(test="train"),
+    ),
+    "losses exchanged": (
+        [
+            (
+                PRINTED,
+                PRINTED.replace("loss}", "l}")
+                .replace("test_l}", "loss}")
+                .replace("{l}", "{test_loss}"),
+            )
+        ],
+        dict(train="test", test="train"),
+    ),
+    "all points": (
+        [("model_0(X_train)", "model_0(X)"), ("y_pred, y_train", "y_pred, y")],
+        dict(train=None, untried=["a training on all points, those of the test too"]),
     ),
     "exchanged in forward": ([(LINE, "self.bias * x + self.weights")], dict(exchanged=True)),
     "the line's weight": ([(LINE, "weight * x + self.bias")], dict(trains="bias")),
@@ -86,7 +118,7 @@ CASES = {
     "noise": ([(DATA, f"{DATA} + torch.randn(50, 1)")], dict(untried=["noise"])),
     "labels (n,)": (
         [(DATA, f"y = ({DATA[4:]}).squeeze()")],
-        dict(untried=["labels of shape (n,)"]),
+        dict(untried=["labels of shape (n,), as in docs/breaking.md, 9"]),
     ),
     "float16": ([(MADE, f"{MADE}model_0.half()\n")], dict(untried=["float16"])),
     "float64": (
@@ -99,7 +131,7 @@ CASES = {
     ),
     "batches": (
         [(PREDICT, f"    for X_train, y_train in loader:\n        loss.backward()\n{PREDICT}")],
-        dict.fromkeys(["steps", "zero_grad", "train", "test"]),
+        dict.fromkeys(["zero_grad", "train", "test"]),
     ),
 }
 
@@ -130,8 +162,7 @@ def test_one_change_alters_what_it_says_and_nothing_else(name):
 def test_section_6_says_its_own_values():
     found = last([cell.code for cell in cells("06_all_together")])
     own = {"model": "LinearRegressionModelV2", "parameters": ["Linear"], "epochs": 1000}
-    expected = {k: v for k, v in TUTORIAL.items() if k not in ("exchanged", "bias first")} | own
-    assert found == expected
+    assert found == TUTORIAL | own
 
 
 def test_all_that_is_said_of_a_key_is_kept_with_its_place():
@@ -179,13 +210,13 @@ for epoch in range(70):
 @pytest.mark.parametrize(("labels", "kind"), [("y_train", "train"), ("X_train", "X_train")])
 def test_a_function_is_read_where_the_loop_calls_it(labels, kind):
     found = last([FUNCTION.replace("LABELS", labels)])
-    assert found == dict(steps=1, zero_grad=True, train=kind)
+    assert found == dict(zero_grad=True, train=kind)
 
 
 @pytest.mark.parametrize("zero", ["w.grad.zero_()", "w.grad = None", "pass"])
 def test_an_update_by_hand_is_a_step(zero):
     code = f"for epoch in range(9):\n    l.backward()\n    w -= 0.1 * w.grad\n    {zero}\n"
-    assert last([code]) == dict(steps=1, zero_grad=zero != "pass")
+    assert last([code])["zero_grad"] == (zero != "pass")
 
 
 def found(start=None, **fields):
@@ -215,6 +246,6 @@ def test_what_the_code_means_are_settings_one_for_each_line_that_it_names():
     hints = dict(X="linspace(0, 1, 50)", weight=0.9, w=2, lr=0.1, loss="MSELoss")
     one = Settings(("linspace", 0, 1, 50), 0.9, lr=0.1, loss="mse")
     assert Code(hints, {}).settings() == [one, one._replace(weight=2)]
-    assert Code({"train": "swapped", "test": "X_test"}, {}).settings() == [
-        Settings(split=0.8 - 1, columns=("train", "X_test"))
+    assert Code({"swapped": True, "test": "X_test"}, {}).settings() == [
+        Settings(split=-0.2, columns=("train", "X_test"))
     ]

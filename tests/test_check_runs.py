@@ -120,8 +120,15 @@ def test_all_settings_print_what_torch_optim_prints():
         np.testing.assert_allclose(ours, by_torch_optim(settings, 25), FLOAT64, FLOAT64)
         for name, value in settings._asdict().items():
             seen[name].update(value if name == "columns" else [value])
-    assert {name for name, values in seen.items() if len(values) == 1} == {"dtype"}
+    assert {name for name, values in seen.items() if len(values) == 1} == {"dtype", "older"}
     assert seen["columns"] == COLUMNS.keys() - {"constant"}
+
+
+@pytest.mark.skipif(not X86, reason="elsewhere means are added up otherwise")
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW"])
+def test_each_step_is_torch_optims_to_the_bit(optimizer):
+    settings = Settings(optimizer=optimizer, momentum=0.9 * (optimizer == "SGD"), lr=0.1)
+    assert np.array_equal(simulate(settings, 200), by_torch_optim(settings, 200))
 
 
 def test_the_tutorials_runs_come_out_to_the_printed_digit(reference):

@@ -4,7 +4,6 @@ The code is a hint on where to search, and no proof: cells run in another order 
 and were changed after they had run. Therefore a table's settings are what prints its rows.
 """
 
-import re
 from itertools import product
 
 from check.notebook.hints import Said
@@ -15,53 +14,48 @@ LOSS_CLASSES = {"L1Loss": "mae", "MSELoss": "mse", "HuberLoss": "huber", "Smooth
 
 
 def range_of(text):
-    """Return X of "arange(0, 1, 0.02)" or "linspace(0, 1, 50)" as Settings have it, or None."""
-    try:
-        name, given = re.fullmatch(r"(\w+)\((.*)\)", text).groups()
-        given = [float(number) for number in given.split(",")]
-        if name == "linspace":
-            start, end, points = given
-            X = name, start, end, int(points)
-        else:
-            start, end, step = {1: [0.0, *given, 1.0], 2: [*given, 1.0], 3: given}[len(given)]
-            X, points = (start, end, step), (end - start) / step
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError):
-        return None
+    """Return X of "arange(0, 1, 0.02)" or "linspace(0, 1, 50)" as Settings have it."""
+    name, given = text.rstrip(")").split("(")
+    given = [float(number) for number in given.split(",")]
+    if name == "linspace":
+        start, end, points = given
+        X = name, start, end, int(points)
+    else:
+        X = start, end, step = {1: (0.0, *given, 1.0), 2: (*given, 1.0), 3: (*given,)}[len(given)]
+        points = (end - start) / step
     return X if 2 <= points <= MOST_POINTS else None
 
 
-def number_within(lowest, highest):
-    """Return a function that returns a number between these two as it is, and None for all else."""
-
-    def within(value):
-        right = isinstance(value, int | float) and not isinstance(value, bool)
-        return value if right and lowest <= value <= highest else None
-
-    return within
-
-
-def one_of(values):
-    return lambda value: value if isinstance(value, str | bool) and value in values else None
+def number(value):
+    return value if abs(value) <= 1e6 else None
 
 
 # A field of Settings: the code's names for it, and what a value means there, if anything
 MEANT = {
     "X": (("X",), range_of),
-    "weight": (("weight", "weights", "w"), number_within(-1e6, 1e6)),
-    "bias": (("bias", "b"), number_within(-1e6, 1e6)),
-    "split": (("split",), number_within(0.05, 0.99)),
-    "loss": (("loss",), lambda name: LOSS_CLASSES.get(name) if isinstance(name, str) else None),
-    "optimizer": (("optimizer",), one_of(OPTIMIZERS)),
-    "lr": (("lr",), number_within(0, 1e6)),
-    "momentum": (("momentum",), number_within(0, 1e6)),
-    "trains": (("trains",), one_of(TRAINED)),
-    "zero_grad": (("zero_grad",), one_of((True, False))),
+    "weight": (("weight", "weights", "w"), number),
+    "bias": (("bias", "b"), number),
+    "split": (("split",), lambda share: share if 0.05 <= share <= 0.99 else None),
+    "loss": (("loss",), LOSS_CLASSES.get),
+    "optimizer": (("optimizer",), {name: name for name in OPTIMIZERS}.get),
+    "lr": (("lr",), number),
+    "momentum": (("momentum",), number),
+    "trains": (("trains",), {name: name for name in TRAINED}.get),
+    "zero_grad": (("zero_grad",), {True: True, False: False}.get),
 }
 # What a column can be, the tutorial's own first
 COLUMN_NAMES = {
-    "train": ("train", "train after", "X_train"),
+    "train": ("train", "train after", "X_train", "test"),
     "test": ("test", "test before", "X_test", "X_test before", "itself", "train", "train after"),
 }
+
+
+def meant(field, value):
+    """Return what a value of the code means as this field, or None: code can say anything."""
+    try:
+        return MEANT[field][1](value)
+    except (KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError, AttributeError):
+        return None
 
 
 class Code:
@@ -83,21 +77,17 @@ class Code:
     def last(self, key):
         return (self.all(key) or [None])[-1]
 
-    def showing(self, key, value):
-        """Return the places that show a mistake: those with this value, or all if it is None."""
-        return [said for said in self.places(key) if value is None or said.value == value]
-
     def values(self, field):
         """Return pairs of what the code says of a field, in the terms of Settings, and the Said."""
-        keys, meaning = MEANT.get(field, ((), None))
-        found = [(meaning(said.value), said) for key in keys for said in self.places(key)]
-        return [(value, said) for value, said in found if value is not None]
+        places = [said for key in MEANT.get(field, ((),))[0] for said in self.places(key)]
+        pairs = [(meant(field, said.value), said) for said in places]
+        return [(value, said) for value, said in pairs if value is not None]
 
     def settings(self):
         """Return the Settings that the code means last, one for each line that it names."""
         fields = {field: values[-1][0] for field in MEANT if (values := self.values(field))}
-        if self.last("train") == "swapped":
-            fields["split"] = fields.get("split", 0.8) - 1
+        if self.places("swapped"):
+            fields["split"] = round(fields.get("split", 0.8) - 1, 9)
         columns = [self.last(key) for key in COLUMN_NAMES]
         usual = zip(columns, COLUMN_NAMES.values())
         fields["columns"] = tuple(name if name in names else names[0] for name, names in usual)
@@ -106,10 +96,8 @@ class Code:
 
     def line(self, field):
         """Return the last number of each of the code's names for the line's weight or bias."""
-        keys, meaning = MEANT[field]
-        said = [meaning(self.last(key)) for key in keys]
-        default = getattr(Settings(), field)
-        return list(dict.fromkeys(v for v in said if v is not None)) or [default]
+        said = [meant(field, self.last(key)) for key in MEANT[field][0]]
+        return list(dict.fromkeys(v for v in said if v is not None)) or [getattr(Settings(), field)]
 
     def on(self, field, found):
         """Return (says, Said): whether the code says this field's value, and the last place.
@@ -117,19 +105,17 @@ class Code:
         `says` is None, and so is the Said, where the code is silent; it is False where the code
         says other values alone.
         """
-        settings = found.settings
+        wanted = getattr(found.settings, field)
         if field == "columns":
-            return self.on_columns(settings.columns)
+            return self.on_columns(wanted)
         if field == "start":
             return self.on_start(found.start)
-        values, wanted = self.values(field), getattr(settings, field)
         if field == "split" and wanted < 0:
-            swapped = self.showing("train", "swapped")
+            swapped = self.places("swapped")
             return (True, swapped[-1]) if swapped else (None, None)
+        values = self.values(field)
         same = [said for value, said in values if value == wanted]
-        if same or values:
-            return bool(same), (same or [said for _, said in values])[-1]
-        return None, None
+        return (bool(same), (same or [said for _, said in values])[-1]) if values else (None, None)
 
     def on_columns(self, columns):
         found = (None, None)

@@ -2,7 +2,7 @@
 
 Three things are read with ast: values (X, the line, a seed, a rate), the model's class, and each
 loop that trains, as the order of its events, which are backward(), step() and zero_grad(), with
-what each loss compares. What can't be read with certainty isn't said.
+what each loss compares. Of an `if` the body counts, because reading can't tell whether it runs.
 """
 
 import ast
@@ -45,8 +45,8 @@ def hints_of(codes):
     """Return (hints, places) of cells of code.
 
     `hints` is what is said last of each of KEYS. `places` has all Said of these, and of what a
-    class and a loop do: zero_grad, steps, trains, train, test, exchanged, "bias first",
-    "bias=False", "step if", "y_pred once", "model anew", model, device, dtype, untried.
+    class and a loop do: the columns train and test, zero_grad, trains, dtype, device, model, and
+    the mistakes of words.MISTAKES.
     """
     reader = Reader()
     for cell, code in enumerate(codes, start=1):
@@ -71,10 +71,10 @@ class Reader(ast.NodeVisitor):
         self.swapped = False  # whether X_train is the last part of X
         self.in_loop = False
 
-    def say(self, key, value, node):
+    def say(self, key, value, node, text=None):
         """Keep a fact with the place of its node; None says nothing."""
         if value is not None:
-            text = ast.unparse(node).split("\n")[0][:60]
+            text = text or ast.unparse(node).split("\n")[0][:60]
             self.places[key].append(Said(value, node.cell, node.lineno, text))
 
     # --- Values
@@ -106,7 +106,7 @@ class Reader(ast.NodeVisitor):
             if named or random & {called(n) for n in inner}:
                 self.say("untried", "noise", node)
             if called(value) == "squeeze":
-                self.say("untried", "labels of shape (n,)", node)
+                self.say("untried", "labels of shape (n,), as in docs/breaking.md, 9", node)
         if re.fullmatch("(x|y)(_?(train|test))?", name):
             named = {getattr(n, "attr", "") for n in inner}
             self.say("dtype", "float64" if named & {"float64", "double"} else None, node)
@@ -199,7 +199,7 @@ class Reader(ast.NodeVisitor):
         self.say("parameters", drawn or None, node)
         made = [half(ast.unparse(n.targets[0])) for n in inner if isinstance(n, ast.Assign)]
         made = [name for name in made if name]
-        self.say("bias first", made == ["bias", "weight"] if len(made) == 2 else None, node)
+        self.say("bias first", made == ["bias", "weight"] or None, node)
         for function in (n for n in node.body if getattr(n, "name", "") == "forward"):
             for returned in (n for n in ordered(function) if isinstance(n, ast.Return)):
                 self.forward(returned)
@@ -220,7 +220,7 @@ class Reader(ast.NodeVisitor):
         if not factors or not half(ast.unparse(added)):
             return
         halves = [half(ast.unparse(n)) for n in (factors[0], added)]
-        self.say("exchanged", halves == ["bias", "weight"], returned)
+        self.say("exchanged", halves == ["bias", "weight"] or None, returned)
         own = tuple(isinstance(n, ast.Attribute) for n in (factors[0], added))
         moved = {(True, False): "weight", (False, True): "bias"}.get(own)
         self.say("trains", moved, returned)
@@ -274,58 +274,81 @@ class Reader(ast.NodeVisitor):
             if called(n) in self.classes and id(n) not in inside:
                 self.say("model anew", called(n), n)
         # w -= ... and b -= ... are one step
-        count = 1 if any(isinstance(n, ast.AugAssign) for n in stepped) else len(stepped)
-        bare = [n for n in inner if isinstance(n, ast.Expr)]
-        bare = [n for n in bare if getattr(n.value, "attr", "") == "step"]  # without its brackets
-        place = (stepped + bare + [loop])[0]
-        self.say("steps", count, stepped[-1] if count > 1 else place)
+        if len(stepped) > 1 and not any(isinstance(n, ast.AugAssign) for n in stepped):
+            self.say("steps", len(stepped), stepped[-1])
         # What a step uses is what stands before it in the round: a gradient, or none.
-        order = re.sub("s+", "s", "".join(event[0] for event, _ in events) * 2)
-        used = set(re.findall("([bz])s", order))
-        self.say("trains", "nothing" if not count or used == {"z"} else None, place)
+        used, last = [], None
+        for event, n in events * 2:
+            if event == "step":
+                used += [last] if last else []
+            else:
+                last = event, n
+        bare = [n for n in inner if isinstance(n, ast.Expr) and ends_in_step(n.value)]
+        if not stepped:
+            missing = "an optimizer.step without its brackets" if bare else "a missing step()"
+            self.no_step(missing, (bare + [loop])[0])
+        elif all(event == "zero" for event, _ in used):
+            self.no_step("a zero_grad() between backward() and the next step()", used[-1][1])
         zeroed = [n for event, n in events if event == "zero"]
         if not any(id(n) in inside for n in zeroed):
             self.say("zero_grad", bool(zeroed), loop)
+            self.say("never zeroed", not zeroed or None, loop)
+
+    def no_step(self, words, node):
+        self.say("no step", words, node)
+        self.say("trains", "nothing", node)
 
     def losses(self, inner):
-        """Say what the train loss and the test loss compare, and whether a step lies before."""
-        roles, found, past = {}, [], set()  # past: the events so far
+        """Say what the two losses of a row compare, and whether before the step or after it."""
+        roles, found, past = {}, {}, set()  # past: the events so far
         names = {id(n.value): ast.unparse(n.targets[0]) for n in inner if isinstance(n, ast.Assign)}
+        steps = any(event_of(n) == "step" for n in inner)
+        train = test = None
         for n in inner:
             past |= {event_of(n)} - {None}
+            when = "after" if "step" in past or not steps else "before"
             if isinstance(n, ast.Call) and len(n.args) == 2 and IS_LOSS.search(called(n)):
-                if called(n) not in LOSSES:
-                    pair = [role(argument, roles) for argument in n.args]
-                    pair = pair[::-1] if "pred" in pair[1] and "pred" not in pair[0] else pair
-                    found.append((n, tuple(pair), names.get(id(n), ""), set(past)))
+                if called(n) in LOSSES:
+                    continue
+                pred, label = (role(argument, roles, when) for argument in n.args)
+                if "pred" in label and "pred" not in pred:
+                    pred, label = label, pred
+                name = names.get(id(n), "")
+                loss = found[name] = Loss(n, name, column(pred, label, steps))
+                if "backward" not in past:
+                    train = loss
+                    self.trained_on(n, pred, label)
+                    self.say_once(n, inner)
+                elif loss.column and (
+                    not loss.column.startswith("train") or "test" in name.lower()
+                ):
+                    test = loss
             elif isinstance(n, ast.Assign) and isinstance(n.value, ast.Call | ast.BinOp):
-                data = [r for i in ast.walk(n.value) if (r := role(i, {})).startswith("X_")]
+                data = [r for i in ast.walk(n.value) if (r := role(i, {}, when)).startswith("X_")]
                 if data:
-                    roles[ast.unparse(n.targets[0])] = f"pred_{data[0][2:]}"
-        above = [loss for loss in found if "backward" not in loss[3]]
-        train = above[-1] if above else None
-        for loss in found:
-            call, (pred, label), name, past = loss
-            after = "step" in past
-            if loss is train:
-                self.say_train(call, pred, label)
-                self.say_once(call, inner)
-            elif train and name == train[2] and (pred, label) == ("pred_train", "y_train"):
-                self.say("train", "train after" if after else None, call)
-            elif pred == "pred_test" and label != "y_train":
-                kind = {"y_test": "test", "X_test": "X_test", "pred_test": "itself"}.get(label)
-                steps = any(event_of(n) == "step" for n in inner)
-                before = " before" * (steps and not after and kind in ("test", "X_test"))
-                self.say("test", kind and kind + before, call)
-            elif "test" in name.lower() and (pred, label) == ("pred_train", "y_train"):
-                self.say("test", "train after" if after else "train", call)
+                    roles[ast.unparse(n.targets[0])] = f"pred_{data[0][2:]} {when}"
+        train = train and found[train.name]  # the same name may hold another loss after the step
+        if train and (train.column or "").replace("X_", "").startswith("train"):
+            self.say("train", train.column, train.call)
+        if test:
+            self.say("test", test.column, test.call)
+        self.printed(inner, found, [loss and loss.name for loss in (train, test)])
 
-    def say_train(self, call, pred, label):
-        kind = None
-        if pred == "pred_train":
-            kind = {"y_train": "train", "X_train": "X_train"}.get(label)
-        swapped = (pred, label) == ("pred_test", "y_test") or kind == "train" and self.swapped
-        self.say("train", "swapped" if swapped else kind, call)
+    def printed(self, inner, found, usual):
+        """Say which losses a row has, if print() doesn't take the train loss and the test loss."""
+        calls = [n for n in inner if called(n) == "print"]
+        for call in calls:
+            row = [i.id for i in ordered(call) if isinstance(i, ast.Name) and i.id in found]
+            if len(row) == 2 and row != usual and all(found[name].column for name in row):
+                for key, name in zip(("train", "test"), row):
+                    self.say(key, found[name].column, call, f"print(.. {row[0]} .. {row[1]})")
+
+    def trained_on(self, call, pred, label):
+        pair = pred.split(" ")[0], label
+        swapped = {("pred_test", "y_test"): True, ("pred_train", "y_train"): self.swapped}
+        self.say("swapped", swapped.get(pair) or None, call)
+        if pair == ("pred_all", "y_all"):
+            self.say("untried", "a training on all points, those of the test too", call)
 
     def say_once(self, call, inner):
         """Say if no statement of the loop assigns the predictions that its loss compares."""
@@ -333,6 +356,29 @@ class Reader(ast.NodeVisitor):
         stored = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         for name in names:
             self.say("y_pred once", None if name.id in stored else name.id, call)
+
+
+class Loss(NamedTuple):
+    """A loss that a loop computes: the call, the name that holds it, the column it would print."""
+
+    call: ast.Call
+    name: str
+    column: str | None
+
+
+def column(pred, label, steps):
+    """Return the name in runs.COLUMNS of a loss that compares two roles, or None."""
+    kind = {
+        ("pred_train before", "y_train"): "train",
+        ("pred_train before", "X_train"): "X_train",
+        ("pred_train after", "y_train"): "train after" if steps else "train",
+        ("pred_train after", "X_train"): None if steps else "X_train",
+        ("pred_test after", "y_test"): "test",
+        ("pred_test after", "X_test"): "X_test",
+        ("pred_test before", "y_test"): "test before",
+        ("pred_test before", "X_test"): "X_test before",
+    }.get((pred, label))
+    return "itself" if pred == label and pred.startswith("pred_test") else kind
 
 
 def event_of(node):
@@ -348,25 +394,32 @@ def event_of(node):
     return name if name == "backward" else None
 
 
-def role(node, roles):
-    """Return "X_train", "y_test", "pred_train", ... for what an expression is, or ""."""
+def role(node, roles, when):
+    """Return "X_train", "y_test", "pred_train before", ... for what an expression is, or ""."""
     if ast.unparse(node) in roles:
         return roles[ast.unparse(node)]
     names = [n.id for n in ordered(node) if isinstance(n, ast.Name)]
     found = [r for name in names if (r := roles.get(name) or data_named(name))]
     called_on_X = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     if found and called_on_X and found[0].startswith("X_"):
-        return f"pred_{found[0][2:]}"
+        return f"pred_{found[0][2:]} {when}"
     return found[0] if found else ""
 
 
 def data_named(name):
-    """Return "X_train", "y_test", ... for a name that means it, or ""."""
-    found = re.fullmatch(r"([xy])_?(train|test|val)(_.*)?|(train|test|val)_?([xy])", name.lower())
+    """Return "X_train", "y_test", "X_all", ... for a name that means it, or ""."""
+    found = re.fullmatch(
+        r"([xy])(_?(train|test|val)(_.*)?)?|(train|test|val)_?([xy])", name.lower()
+    )
     if not found:
         return ""
-    kind, part = found[1] or found[5], found[2] or found[4]
-    return f"{'X' if kind == 'x' else 'y'}_{'train' if part == 'train' else 'test'}"
+    kind, part = found[1] or found[6], found[3] or found[5]
+    part = {None: "all", "train": "train"}.get(part, "test")
+    return f"{'X' if kind == 'x' else 'y'}_{part}"
+
+
+def ends_in_step(node):
+    return getattr(node, "attr", "") == "step"
 
 
 def half(name):

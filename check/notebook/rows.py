@@ -108,11 +108,10 @@ def room_of(printed, world, loop, later=False):
     A first row at a `later` epoch was chosen from thousands, so that it has to be nearer by a
     factor of ten; rounding grows with the data, and so does this room. Where gradients are never
     zeroed, each error is stepped again in every later epoch, so that t of them, each of either
-    sign, add up as t^1.5. Adam gets the same: in 1000 epochs at a rate of 0.1 ours parts from
-    torch's by 3.7e-6.
+    sign, add up as t^1.5.
     """
     near = np.full(len(printed.epochs), NEAR[world.loss])
-    if not loop.zero_grad or loop.optimizer != "SGD":
+    if not loop.zero_grad:
         near *= np.maximum(1, printed.epochs / 300) ** 1.5
     if later:
         near *= min(1, max(1, *map(abs, world.X[-3:-1])) / 10)

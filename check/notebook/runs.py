@@ -9,8 +9,8 @@ states, its path, and from these all losses. `Settings` is the same as one flat 
 defaults are the tutorial's: what differs from them is what differs from the tutorial.
 
 The gradient is the closed form, because then a thousand runs train side by side as rows of one
-tensor. It is computed with torch's operations in the order of torch's autograd, so that on the
-CPUs that were tried it has torch.optim's parameters and losses to the bit.
+tensor. Gradient and step are computed with torch's operations in the order of torch's autograd and
+of torch.optim, so that on the CPUs that were tried each loss is theirs to the bit.
 """
 
 from contextlib import suppress
@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import torch
 
-from manual_grad import optimizers
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import find_cycle
 
@@ -46,6 +45,7 @@ class Loop(NamedTuple):
     momentum: float = 0.0
     trains: str = "both"  # or "weight", "bias", "nothing"; "anew": the start is set in each epoch
     zero_grad: bool = True
+    older: bool = False  # Adam's and AdamW's mean of gradients in the order of an older torch
 
 
 PUBLISHED = published_runs()
@@ -71,6 +71,7 @@ class Settings(NamedTuple):
     zero_grad: bool = True
     columns: tuple = ("train", "test")  # names of COLUMNS
     dtype: str = "float32"
+    older: bool = False
 
     @property
     def world(self):
@@ -79,7 +80,7 @@ class Settings(NamedTuple):
 
     @property
     def loop(self):
-        return Loop(self.lr, self.optimizer, self.momentum, self.trains, self.zero_grad)
+        return Loop(*(getattr(self, name) for name in Loop._fields))
 
 
 # What a column holds: (the state of how many steps later, the part of the data, the target). Of
@@ -109,9 +110,10 @@ LOSSES = {
         1,
     ),
 }
-OPTIMIZERS = {"SGD": optimizers.SGD, "Adam": optimizers.Adam, "AdamW": optimizers.AdamW}
+OPTIMIZERS = "SGD", "Adam", "AdamW"
 # The columns of a state (weight, bias) that a step changes
-TRAINED = {"both": [0, 1], "anew": [0, 1], "weight": [0], "bias": [1], "nothing": []}
+TRAINED = {"both": slice(2), "anew": slice(2), "weight": slice(1), "bias": slice(1, 2)}
+TRAINED["nothing"] = slice(0)
 
 
 # --- States and losses
@@ -125,8 +127,8 @@ def inputs(world, dtype):
         X = torch.linspace(*X[1:3], steps=X[3], dtype=dtype)
     else:
         X = torch.arange(*X, dtype=dtype)
-    n = int(abs(world.split) * len(X))
-    return (X[:n], X[n:]) if world.split > 0 else (X[-n:], X[:-n])
+    n = int(world.split % 1 * len(X))  # of -0.2 that is 0.8: the sets of 0.8 are exchanged
+    return (X[:n], X[n:]) if world.split > 0 else (X[n:], X[:n])
 
 
 def labels(world, X, target):
@@ -144,42 +146,59 @@ def losses_at(world, states, part=TRAIN, target="y"):
 def train(world, loop, states, epochs):
     """Train from each of the states (S, 2), and return all states, of shape (epochs + 1, S, 2).
 
-    states[t] stands after t steps; a path ends after one step if each epoch begins anew.
+    states[t] stands after t steps. If each epoch begins anew, the path ends after one step.
     """
-    if not epochs:
-        return states.unsqueeze(0)
     X, _ = inputs(world, states.dtype)
     y = labels(world, X, world.target)
     _, slope, factor = LOSSES[world.loss]
     share = torch.tensor([factor / len(X)], dtype=X.dtype)
     inputs_of_each = torch.stack([X, torch.ones_like(X)])  # what weight and bias are multiplied by
-    trained = TRAINED[loop.trains]
-    some = slice(min(trained, default=0), max(trained, default=-1) + 1)
-    optimizer = None
-    if loop.optimizer != "SGD" or loop.momentum:
-        parameters = states[:, some].numpy().copy()
-        options = dict(momentum=loop.momentum) if loop.optimizer == "SGD" else {}
-        optimizer = OPTIMIZERS[loop.optimizer]([parameters], lr=loop.lr, **options)
-    path, gradient = [states], 0
     epochs = min(epochs, 1) if loop.trains == "anew" else epochs
+    path, gradient, step, moved = [states], 0, stepping(loop), TRAINED[loop.trains]
     while len(path) <= epochs:
-        if optimizer is None and loop.zero_grad and len(path) % 500 == 0:
-            with suppress(ValueError):
-                _, cycle = find_cycle([state.numpy().tobytes() for state in path[-500:]])
-                path += [path[-cycle + i % cycle] for i in range(epochs + 1 - len(path))]
-                break
-        state = path[-1]
+        if loop.optimizer == "SGD" and not loop.momentum and loop.zero_grad:
+            if len(path) % 500 == 0:  # where all states come back, the rest of the path is known
+                with suppress(ValueError):
+                    _, cycle = find_cycle([state.numpy().tobytes() for state in path[-500:]])
+                    path += [path[-cycle + i % cycle] for i in range(epochs + 1 - len(path))]
+                    break
+        state = path[-1].clone()
         slopes = slope(state[:, :1] * X + state[:, 1:] - y) * share
         new = (slopes.unsqueeze(1) * inputs_of_each).sum(-1)
         gradient = new if loop.zero_grad else gradient + new
-        state = state.clone()
-        if optimizer is None:
-            state[:, some].add_(gradient[:, some], alpha=-loop.lr)
-        else:
-            optimizer.step([gradient[:, some].numpy()])
-            state[:, some] = torch.from_numpy(parameters)
+        step(state[:, moved], gradient[:, moved])
         path.append(state)
     return torch.stack(path)
+
+
+def stepping(loop):
+    """Return a function that steps a state in place: torch.optim's operations, in their order.
+
+    torch.optim itself would take a second or two, once, to load its compiler.
+    """
+    lr, t, m, v = loop.lr, 0, 0.0, 0.0
+
+    def sgd(state, gradient):
+        nonlocal m
+        m = loop.momentum * m + gradient
+        state.add_(m, alpha=-lr)
+
+    def adam(state, gradient):
+        nonlocal t, m, v
+        if not t:
+            m, v = torch.zeros_like(gradient), torch.zeros_like(gradient)
+        t += 1
+        if loop.optimizer == "AdamW":
+            state.mul_(1 - lr * 0.01)
+        if loop.older:
+            m.mul_(0.9).add_(gradient, alpha=1 - 0.9)
+        else:
+            m.lerp_(gradient, 1 - 0.9)
+        v.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
+        root = (v.sqrt() / sqrt(1 - 0.999**t)).add_(1e-8)
+        state.addcdiv_(m, root, value=-lr / (1 - 0.9**t))
+
+    return sgd if loop.optimizer == "SGD" else adam
 
 
 def printed_by(world, loop, path, epochs, view):

@@ -2,7 +2,7 @@
 
 Each field of Settings that differs from the tutorial's run is one of three: the code says it, and
 then its cell and line are named; the code is silent, and then every mistake that prints the same
-rows is named; or the code contradicts it, and then that is said first.
+rows is named; or the code contradicts it, and then the answer asks.
 """
 
 import json
@@ -20,7 +20,6 @@ DEVICES = {"cuda": "CUDA", "mps": "MPS", "cpu": "another CPU"}
 TUTORIALS, OWN_START = "as the tutorial", "a start of its own"
 ONE_ROW, NOT_EXPLAINED = "one row again and again", "not explained"
 AS_SAID = ", as the code says"  # ends the cause of a difference that is the reader's choice
-CHOICES = "X", "weight", "bias", "split", "loss", "optimizer", "momentum", "lr", "start", "dtype"
 NUMBERS, BREAKING = "docs/numbers.md", "docs/breaking.md"
 LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss or nn.SmoothL1Loss"}
 
@@ -28,8 +27,8 @@ LOSS_NAMES = {"mae": "nn.L1Loss", "mse": "nn.MSELoss", "huber": "nn.HuberLoss or
 class Field(NamedTuple):
     """A difference: its cause in a summary, what it is, and all mistakes that print the same rows.
 
-    A mistake is (words, key of the code, value there); key and value show that the code makes it,
-    and None stands for any value. `cure` says what would be right, and `page` where more is said.
+    A mistake is a key of MISTAKES and the value that code has for it, None for any, or words alone.
+    `cure` says what would be right, but not of a choice, and `page` where more is said.
     """
 
     cause: str
@@ -39,54 +38,45 @@ class Field(NamedTuple):
     same: tuple = ()
 
 
-# --- The table: a field that differs, and its words
+# --- The table: mistakes, columns, and all other fields
 
+# What code can do that changes rows: a key of what it says, and the words for its value
+MISTAKES = {
+    "steps": "an epoch that takes {} steps",
+    "step if": "an `if` around step()",
+    "no step": "{}",
+    "never zeroed": "gradients that nothing zeroes",
+    "model anew": "a model that is made anew in the loop",
+    "y_pred once": "a y_pred that isn't assigned in the loop",
+    "exchanged": "a forward() that computes bias * x + weight",
+    "bias first": "a class whose bias stands above the weight",
+    "bias=False": "nn.Linear(1, 1, bias=False)",
+    "swapped": "a training on the test set",
+    "device": "a model made on a GPU, whose generator draws other numbers",
+    "untried": "{}, which isn't tried here",
+}
 PRINTED, COMPARE = "another number printed", "Compare test_pred with y_test."
+FIRST, SECOND, EARLY = "X_train for y_train", "X_test for y_test", "test before the step"
+AFTER, ITS_LOSS = "a train loss from after optimizer.step()", "Print the one that backward() has."
+# A column that isn't the tutorial's: its cause, what it is, and what would be right
 COLUMNS = {
-    "train after": Field(
-        PRINTED, "a train loss from after optimizer.step()", "Print the loss of backward()."
-    ),
-    "X_train": Field(
-        "X_train for y_train",
+    "train after": (PRINTED, AFTER, ITS_LOSS),
+    "X_train": (
+        FIRST,
         "a train loss that compares y_pred with X_train",
         "Compare y_pred with y_train.",
     ),
-    "test": Field(PRINTED, "a test loss as the first number"),
-    "constant": Field(
-        PRINTED,
-        "a first number that stays the same",
-        "Compute y_pred and the loss in each epoch, and print that loss.",
-        same=(
-            ("a y_pred that is computed above the loop", "y_pred once", None),
-            ("another cell's variable in print()", "", None),
-        ),
-    ),
-    "second train": Field(
-        PRINTED,
-        "a second number that is a train loss too",
-        "Compare the predictions for X_test with y_test.",
-    ),
-    "test before": Field(
-        "test before the step",
-        "a test loss from before optimizer.step()",
-        "Move the test below the step.",
-        NUMBERS,
-    ),
-    "X_test": Field(
-        "X_test for y_test",
-        "a test loss that compares the predictions with X_test",
+    "test": (PRINTED, "a test loss as the first number", ""),
+    "constant": (PRINTED, "a first number that stays the same", "Print the loss of each epoch."),
+    "train": (PRINTED, "a second number that is a train loss too", COMPARE),
+    "test before": (EARLY, "a test loss from before optimizer.step()", "Test below the step."),
+    "X_test": (SECOND, "a test loss that compares the predictions with X_test", COMPARE),
+    "X_test before": (
+        SECOND,
+        "a test loss from before the step that compares with X_test",
         COMPARE,
-        NUMBERS,
     ),
-    "X_test before": Field(
-        "X_test for y_test",
-        "a test loss from before the step that compares the predictions with X_test",
-        COMPARE,
-        NUMBERS,
-    ),
-    "itself": Field(
-        PRINTED, "a test loss that compares the predictions with themselves", COMPARE, NUMBERS
-    ),
+    "itself": (PRINTED, "a test loss that compares the predictions with themselves", COMPARE),
 }
 
 
@@ -99,14 +89,13 @@ def difference(name, found, run):
         case "weight" | "bias":
             line = settings.weight, settings.bias
             swapped = ", weight and bias exchanged" * (line == (run.bias, run.weight))
-            compares = ("a loss_fn that compares with X_train", "train", "X_train")
             what = f"data on the line y = {number(line[0])} x + {number(line[1])}{swapped}"
-            return Field("another line", what, same=(compares,) * (line == (1, 0)))
+            what = what.replace("+ -", "- ")
+            compares = ("a loss_fn that compares with X_train",) * (line == (1, 0))
+            return Field("another line", what, same=compares)
         case "split" if new < 0:
             what = f"a training on the last {-new:.0%} of the points, the test set"
-            exchanged = "training set and test set exchanged", "train", "swapped"
-            cure = "Train on X_train and y_train."
-            return Field("trained on the test set", what, cure, same=(exchanged,))
+            return Field("trained on the test set", what, "Train on X_train and y_train.")
         case "split":
             return Field("another split", f"{new:.0%} of the points in training")
         case "start":
@@ -115,24 +104,24 @@ def difference(name, found, run):
             return Field("another loss", LOSS_NAMES[new])
         case "optimizer":
             return Field("another optimizer", f"torch.optim.{new}")
+        case "older":
+            return Field("another optimizer", "the rounding of an older torch's Adam")
         case "momentum":
             return Field("another optimizer", f"momentum = {number(new)}")
         case "lr":
-            times, one_of = round(new / run.lr), round(run.lr / new)
-            same = ()
+            times, same = round(new / run.lr), ()
             if times > 1 and abs(new - times * run.lr) < 1e-9 and settings.optimizer == "SGD":
-                same = ((f"an epoch that takes {times} steps", "steps", times),)
-            if found.own and one_of > 1:
-                same = ((f"a step in one of {one_of} epochs", "step if", None),)
+                same = (("steps", times),)
+            elif found.own and new < run.lr:
+                same = (("step if", None),)
             return Field("another learning rate", f"lr = {number(new)}", same=same)
         case "earlier":
             return of_earlier(found)
         case "trains":
             return of_trains(settings)
         case "zero_grad":
-            what = "gradients that add up from epoch to epoch"
             cure = "Call optimizer.zero_grad() in each epoch, before loss.backward()."
-            return Field("no zero_grad", what, cure, f"{BREAKING}, 1")
+            return Field("no zero_grad", "gradients that nothing zeroes", cure, f"{BREAKING}, 1")
         case "columns":
             return of_columns(new)
         case "dtype":
@@ -151,30 +140,32 @@ def of_X(X):
 
 def of_columns(columns):
     """Return the Field of the columns that aren't the tutorial's: of one, or of both together."""
-    if columns == ("test", "train"):
-        return COLUMNS["test"]._replace(what="the test loss first and the train loss behind it")
-    fields = []
-    for place, (name, usual) in enumerate(zip(columns, ("train", "test"))):
-        if name != usual:
-            fields.append(COLUMNS["second train" if place and "train" in name else name])
-    what, cure = joined([f.what for f in fields]), " ".join(f.cure for f in fields)
-    same = (("data on the line y = x", "", None),) * (columns == ("X_train", "X_test"))
-    return fields[-1]._replace(what=what, cure=cure, same=fields[0].same + same)
+    differing = [name for name, usual in zip(columns, ("train", "test")) if name != usual]
+    if columns[1:] in (("train",), ("train after",)):
+        differing[-1] = "train"
+    causes, whats, cures = zip(*(COLUMNS[name] for name in differing))
+    same = ()
+    if columns == ("X_train", "X_test"):
+        same = ("data on the line y = x",)
+    elif columns == ("test", "train"):
+        whats, cures = ("the test loss first and the train loss behind it",), ()
+    elif columns[0] == "constant":
+        same = ("y_pred once", None), "another cell's variable in print()"
+    page = NUMBERS if columns[-1] in ("test before", "X_test", "X_test before", "itself") else ""
+    return Field(causes[-1], joined(whats), " ".join(dict.fromkeys(cures)), page, same)
 
 
 def of_trains(settings):
     """Return the Field of a training in which a step doesn't move both parameters."""
     cause = "no step, or not all parameters trained"
     if settings.trains == "nothing":
-        same = (
-            ("an optimizer.step() that is missing, or has no brackets", "steps", 0),
-            ("a zero_grad() or a step() in the wrong place", "trains", "nothing"),
-            ("an optimizer that holds the parameters of another model, made earlier", "", None),
-        )
-        return Field(cause, "no step that reaches the model", "", f"{BREAKING}, 2 to 4", same)
+        missing = "a missing step()", "an optimizer.step without its brackets"
+        same = *missing, "a zero_grad() between backward() and the next step()"
+        same = *(("no step", words) for words in same), "an optimizer of another model"
+        cure = "First zero_grad(), then backward(), then step()."
+        return Field(cause, "no step that reaches the model", cure, f"{BREAKING}, 2 to 4", same)
     if settings.trains == "anew":
-        same = (("a model that is made anew in the loop", "model anew", None),)
-        cure = "Make model and optimizer above the loop."
+        cure, same = "Make model and optimizer above the loop.", (("model anew", None),)
         return Field(cause, "one step from the same start in each row", cure, same=same)
     moves, other = ("weight", "bias") if settings.trains == "weight" else ("bias", "weight")
     fixed = settings.start[moves == "weight"]
@@ -182,35 +173,31 @@ def of_trains(settings):
         what = f"a forward() that uses the line's {other}, so that the model's own never moves"
         return Field(cause, what, f"Write self.{other}{'s' * (other == 'weight')}.", NUMBERS)
     if fixed == 0 and moves == "weight":
-        same = (("nn.Linear(1, 1, bias=False)", "bias=False", None),)
-        return Field(cause, "a model without a bias", same=same)
+        return Field(cause, "a model without a bias", same=(("bias=False", None),))
     what = f"an optimizer that holds the {moves} alone"
     return Field(cause, what, "Give it model.parameters().")
 
 
 def of_start(start, pair):
     """Return the Field of a start: how a seed gives it, beside the tutorial's own two."""
-    cause = "another seed or draw"
     if start is None or start.seed is None:
-        weight, bias = map(number, pair)
-        return Field(cause, f"a start from weight {weight} and bias {bias}, nothing drawn")
+        what = f"a start from weight {number(pair[0])} and bias {number(pair[1])}, nothing drawn"
+        return Field("another start", what)
     weight, bias = (DRAWN[name] for name in start.draws)
     draws = weight if weight == bias else f"{weight} for the weight and {bias} for the bias"
     if start.device == "cuda":
-        what = "a model made on a GPU, whose generator draws other numbers"
         cure = "Make it on the CPU, then call .to(device)."
-        return Field(cause, f"{what} ({draws}, seed {start.seed})", cure, NUMBERS)
-    what, same, cure = f"a start from {draws} after seed {start.seed}", (), ""
+        what = f"{MISTAKES['device']} ({draws}, seed {start.seed})"
+        return Field("a model made on a GPU", what, cure, NUMBERS)
+    what = f"a start from {draws} after seed {start.seed}"
+    cause, same, cure = "another seed or draw", (), ""
     if start.bias_first:
+        cause, same = "the bias drawn first", (("bias first", None), ("exchanged", None))
         what = f"{what}, the first number for the bias"
-        same = (
-            ("a class whose bias stands above the weight", "bias first", True),
-            ("a forward() that computes bias * x + weight", "exchanged", True),
-        )
     if start.before:
         many = len(start.before)
+        cause, cure = "a model made again", "Set the seed in the cell that makes the model."
         what = f"{what}, behind {many} other model{'s' * (many > 1)} from this seed"
-        cure = "Set the seed in the cell that makes the model."
     return Field(cause, what, cure, NUMBERS if same or cure else "", same)
 
 
@@ -222,7 +209,7 @@ def of_earlier(found):
     if found.settled:
         parity = f" ({'an odd' if total % 2 else 'an even'} number of them)"
         epochs = f"{total} epochs or more" + parity * (found.settled == 2)
-        same = (("no step that reaches the model any more", "trains", "nothing"),)
+        same = ("no step that reaches the model any more",)
     rate = "" if lr == settings.lr else f" with lr = {number(lr)}"
     what = f"{epochs} of training{rate} before the first row"
     cure = "To start anew, run the cells of the model and the optimizer first."
@@ -292,18 +279,19 @@ def answer(found, search):
     ]
     asked, more = "was the cell changed after it ran", []
     for name, field in fields.items():
-        right, said = says[name]
-        shown = [(w, s) for w, key, value in field.same for s in code.showing(key, value)]
-        others = joined([words for words, *_ in field.same], "or")
-        if shown and shown[0][1] == said:
-            more.append(f"It is {shown[0][0]}.")
-        elif shown:
-            asked = ""
-            more.append(f"It is {shown[0][0]} {within(shown[0][1])}, which prints the same.")
-        elif field.same and right is False:
-            asked += f", or is it {others}, which prints the same"
-        elif field.same and not right:
-            more.append(f"The same rows come from {others}.")
+        contradicted, place = says[name][0] is False, says[name][1]
+        shown = [mistake for mistake in mistakes(code) if is_one_of(mistake, field.same)]
+        if shown:
+            words, said, _ = shown[0]
+            asked = "" if contradicted else asked
+            where = "" if place and said[1:] == place[1:] else f" {within(said)}"
+            more.append(f"It is {words}{where}{', which prints the same' * contradicted}.")
+        elif field.same:
+            others = joined([in_words(mistake) for mistake in field.same], "or")
+            if contradicted:
+                asked += f", or is it {others}, which prints the same"
+            elif not says[name][0]:
+                more.append(f"The same rows come from {others}.")
         more.append(field.cure)
     words = opening(found, search, run, whats)
     if against:
@@ -313,14 +301,15 @@ def answer(found, search):
     if (against and asked) or found.own:
         more += remarks(code)
     if found.own and code.places("seed"):
-        more.append(
-            "The code sets a seed, from which other rows follow: run all cells from the top."
-        )
+        more.append("The code sets a seed, which gives other rows: run all cells from the top.")
+    if search.printed.rows[0][0] is not None and search.printed.first == found.first + 1:
+        more.append("Its epochs count from 1: row 10 is the tutorial's epoch 9.")
     more.append(near(found, search))
     pages = dict.fromkeys(field.page for field in fields.values() if field.page)
     more.append(f"See {joined([*pages])}." if pages else "")
-    chosen = not against and all(says[name][0] and name in CHOICES for name in fields)
-    return " ".join(filter(None, [words, *dict.fromkeys(more)])), cause_of(found, fields, chosen)
+    chosen = all(says[name][0] and not fields[name].cure for name in fields.keys() - {"older"})
+    cause = cause_of(found, fields, chosen and not against)
+    return " ".join(filter(None, [words, *dict.fromkeys(more)])), cause
 
 
 def opening(found, search, run, whats):
@@ -332,9 +321,8 @@ def opening(found, search, run, whats):
         return words + (
             "the learning rate is too small for these digits to show a step"
             if every
-            else "the training has settled: then it may jump between two states, of which rows an "
-            "even number of epochs apart show only one. Print every epoch, and see whether two "
-            "rows take turns"
+            else "the model jumps to and fro between two states, of which rows an even number of "
+            "epochs apart show only one. Print every epoch, and see whether two rows take turns"
         )
     if found.own:
         w, b = settings.start[0] - settings.weight, settings.start[1] - settings.bias
@@ -344,11 +332,8 @@ def opening(found, search, run, whats):
             f"{w:+.6f} and {b:+.6f} away from the line's, or both with the other sign, because the "
             "losses can't tell which"
         )
-    return (
-        f"These rows are what {run} prints{with_}"
-        if whats
-        else f"These are the tutorial's numbers ({run})"
-    )
+    tutorials = f"These are the tutorial's numbers ({run})"
+    return f"These rows are what {run} prints{with_}" if whats else tutorials
 
 
 def cause_of(found, fields, chosen):
@@ -357,29 +342,29 @@ def cause_of(found, fields, chosen):
         return ONE_ROW if found.settings.trains == "nothing" else OWN_START
     if not fields:
         return TUTORIALS
-    slips = [field for name, field in fields.items() if name not in CHOICES]
-    return (slips or [*fields.values()])[0].cause + AS_SAID * chosen
+    gravest = max(fields.values(), key=lambda field: bool(field.cure))
+    return gravest.cause + AS_SAID * chosen
 
 
-# What the code can do that changes the rows, beside Settings: a key of it, and the words, if any
-REMARKS = {
-    "steps": lambda said: said.value > 1 and f"the loop takes {said.value} steps in an epoch",
-    "step if": lambda said: "an `if` stands around optimizer.step()",
-    "y_pred once": lambda said: f"{said.value} isn't assigned in the loop",
-    "model anew": lambda said: "the model is made anew in each epoch",
-    "exchanged": lambda said: said.value and "forward() computes bias * x + weight",
-    "trains": lambda said: said.value == "nothing" and "no step follows backward()",
-    "zero_grad": lambda said: not said.value and "nothing zeroes the gradients",
-    "train": lambda said: said.value == "swapped" and "the model trains on the test set",
-    "device": lambda said: "the model is made on a GPU, whose generator draws other numbers",
-    "untried": lambda said: f"it has {said.value}, which isn't tried here",
-}
+def mistakes(code):
+    """Return (words, Said, key) of all mistakes in the code, the last of each kind."""
+    every = [(key, said) for key in MISTAKES for said in code.places(key)]
+    last = {MISTAKES[key].format(said.value): (said, key) for key, said in every}
+    return [(words, *rest) for words, rest in last.items()]
+
+
+def is_one_of(mistake, same):
+    _, said, key = mistake
+    return (key, said.value) in same or (key, None) in same
+
+
+def in_words(mistake):
+    return mistake if isinstance(mistake, str) else MISTAKES[mistake[0]].format(mistake[1])
 
 
 def remarks(code):
     """Return what the code does that can change these rows, each with its place."""
-    last = {remark(said): said for key, remark in REMARKS.items() for said in code.places(key)}
-    found = [f"In the code, {words} {within(said)}." for words, said in last.items() if words]
+    found = [f"The code has {words} {within(said)}." for words, said, _ in mistakes(code)]
     seeds, models = code.places("seed"), code.places("model")
     if not seeds and code.said:
         found.append("The code sets no seed: put torch.manual_seed(42) directly above the model.")
