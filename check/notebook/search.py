@@ -184,6 +184,11 @@ class Search:
         printed = digits[(rows or len(digits)) - 1] - own * digits[0]
         return log10(max(1, self.tried)) + 3 < printed
 
+    def is_near(self):
+        """Say if a known run prints the first half of the rows, or all numbers but one."""
+        best = self.best
+        return bool(best) and bool(best.off or 2 * best.rows >= len(self.printed.rows))
+
     def rank(self, found):
         """Return what sorts the Founds: contradictions of the code, then how far they went."""
         settings, (_, changed) = found.settings, nearest_run(found.settings)
@@ -374,8 +379,9 @@ def find(rows, code):
         for search in searches[:2]:
             if sure := same_row(search) or (last <= LONG and from_own_start(search)):
                 return sure, search
-        if ways[0].values.shape[1] == 2 and last <= LONG:
-            searches[0].train_only = first_column(searches[0])
+        first = searches[0]
+        if first.printed.values.shape[1] == 2 and last <= LONG and not first.is_near():
+            first.train_only = first_column(first)
     finally:
         torch.set_num_threads(threads)
     return None, max(searches, key=lambda search: search.best.rows if search.best else 0)
@@ -402,8 +408,8 @@ def check(rows):
 def confirmed(found, search):
     """Return the Found with how near its rows are, in float32 or else in float64, or None.
 
-    The reader may have trained in float64. Rounding shows in many numbers: one that is off alone
-    has to be nearer by a factor of ten.
+    The reader may have trained in float64, which has to print all digits. Rounding shows in many
+    numbers: one that is off alone has to be nearer by a factor of ten.
     """
     printed, settings, but_for_digits = search.printed, found.settings, None
     epochs = printed.epochs + found.first
@@ -419,10 +425,15 @@ def confirmed(found, search):
         differs = off > printed.half * (1 + 1e-9) + 1e-16 * printed.values
         if not differs.any():
             return this._replace(exact=True, flipped=False)
-        if differs.sum() == 1 and (off - printed.half).max() > (room - printed.half).max() / 10:
-            search.remember(found, differs.any(axis=1).argmax())
-        elif not but_for_digits and (found.flipped or (off <= room).all()):
-            but_for_digits = this._replace(settings=settings)
+        if dtype == "float64":
+            break
+        alone = differs.sum() == 1 and 10 * this.off > (room - printed.half).max()
+        if alone:
+            search.best = this._replace(rows=int(differs.any(axis=1).argmax()))
+        elif found.flipped or (off <= room).all():
+            but_for_digits = this
+        else:
+            search.remember(found, found.rows)
     return but_for_digits
 
 
@@ -446,10 +457,10 @@ def from_own_start(search):
     """Return the Found for a start, or a line, that nobody knows, if its run prints all rows.
 
     The line makes no difference, because only the start's distance from it shows. Where a known run
-    prints the first half of the rows, one number is wrong, and the start is no other.
+    prints the first half of the rows, or all numbers but one, the start is no other.
     """
     printed, view = search.printed, search.views[0][0]
-    if len(printed.rows) < 3 or search.best and 2 * search.best.rows >= len(printed.rows):
+    if len(printed.rows) < 3 or search.is_near():
         return None
     worlds = {world.X: world for world in reversed(search.worlds)}.values()
     still = dict(trains="both", zero_grad=True, older=False)
