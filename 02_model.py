@@ -79,14 +79,14 @@ pprint(list(model_0.parameters()))
 # %% Its parameters by name
 # The state_dict is all that the model knows. It is no copy: kept in a variable, it changes as the
 # model learns. copy.deepcopy(model_0.state_dict()) keeps the values of this moment. (Python 3.12
-# and later print OrderedDict({...: ...}) here; pprint has [(..., ...)] for one longer than a line.)
+# and later print OrderedDict({...: ...}), but OrderedDict([(..., ...)]) if it fills several lines.)
 pprint(model_0.state_dict())
 
 # %% Predictions
 # model_0(X_test) runs forward() with x = X_test. `with` opens a context manager: what it switches
 # on ends with the indented block. inference_mode() records nothing for gradients: that saves time
-# and memory. Older code has torch.no_grad(). Its results can be used in later training; those of
-# inference_mode often can't ("cannot be saved for backward").
+# and memory. Older code has torch.no_grad(). What no_grad() computes can be used in later
+# training; what inference_mode() computes often can't ("cannot be saved for backward").
 with torch.inference_mode():
     y_preds = model_0(X_test)
 
@@ -103,6 +103,6 @@ plt.savefig("figures/02_model_untrained_predictions.png")
 
 # %% How far off they are
 # All ten are too low, by about a half. What is printed is y - y_pred. The README and lessons/ call
-# y_pred - y the residual, because its sign is that of the gradient.
+# y_pred - y the residual, because its sign is that of the loss's slope at this prediction.
 pprint(y_test - y_preds)
 plt.show()  # a window, where there is a screen; the script ends when you close it

@@ -86,6 +86,13 @@ def test_the_table_of_the_five_steps_quotes_the_trainers():
             assert re.findall(r"`([^`]+)`", cell) == code, f"{file}, {step}"
 
 
+def test_the_path_takes_the_exercises_in_the_order_that_their_page_says():
+    path = " ".join(README.split("## The path")[1].split("\n### ")[0].split())
+    taken = re.findall(r"[Ee]xercises? (\d+)(?: and (\d+))?", path)
+    order = re.search(r"in this order: ([\d ]+)\.", PAGES["exercises.md"])[1].split()
+    assert list(dict.fromkeys(number for pair in taken for number in pair if number)) == order
+
+
 def test_the_readme_shows_what_03_prints():
     assert_shows("".join(published_numbers.ran("03_train").printed), blocks(README, "text")[0])
 

@@ -74,8 +74,8 @@ def on_gpu(draws):
     return [s for s in starts_of(42) if s.device == "cuda" and s.draws == draws][0].pair
 
 
-def of_settled(parity, epochs):
-    words = "was trained before: the training has settled"
+def of_jumps(parity, epochs):
+    words = "was trained before: the model jumps to and fro between two states"
     return f"an {parity} number of epochs, {epochs} or more, {words}"
 
 
@@ -96,8 +96,8 @@ BOTH = {
 CAUSES = {
     "Section 3": BOTH
     | {
-        of_settled("even", 170): dict(before=170),
-        of_settled("odd", 169): dict(before=169),
+        of_jumps("even", 170): dict(before=170),
+        of_jumps("odd", 169): dict(before=169),
         "one epoch was trained before": dict(before=1),
         "the learning rate is 0.001": dict(lr=0.001),
         "the learning rate is 0.1": dict(lr=0.1),
@@ -120,8 +120,8 @@ CAUSES = {
     },
     "Section 6": BOTH
     | {
-        of_settled("even", 116): dict(before=116),
-        of_settled("odd", 117): dict(before=117),
+        of_jumps("even", 116): dict(before=116),
+        of_jumps("odd", 117): dict(before=117),
         "the line has bias 0.2": dict(line=(0.7, 0.2)),
         GPU: dict(start=on_gpu(("Linear", "Linear"))),
     },
@@ -166,8 +166,8 @@ def test_each_line_is_what_torch_prints_with_its_cause(run, cause):
 @pytest.mark.parametrize(
     ("run", "cause", "words"),
     [
-        ("Section 3", of_settled("odd", 169), "169 epochs or more (an odd number of them)"),
-        ("Section 6", of_settled("even", 116), "116 epochs or more (an even number of them)"),
+        ("Section 3", of_jumps("odd", 169), "169 epochs or more (an odd number of them)"),
+        ("Section 6", of_jumps("even", 116), "116 epochs or more (an even number of them)"),
         (
             "Section 3",
             "one epoch was trained before",
@@ -195,17 +195,17 @@ def test_the_two_answers_are_the_programs():
         assert answer == f"my.ipynb, cell 9: {words}"
 
 
-def test_the_settled_rows_begin_where_the_page_says():
+def test_the_rows_of_the_jumps_begin_where_the_page_says():
     words = " ".join(PAGE.split())
     for settings, pattern in (
         (Settings(), r"section 3 prints (\S+, \S+) in every tenth epoch from (\d+) on"),
         (Settings(start=SECTION_6), r"section 6 prints (\S+, \S+) from (\d+) on"),
     ):
         row, first = re.search(pattern, words).groups()
-        settled = simulate(settings, 1000)[::10]
+        rows = simulate(settings, 1000)[::10]
         start = int(first) // 10
-        assert (np.abs(settled[start:] - numbers_in(row)) <= ROUNDED).all()
-        assert not (np.abs(settled[start - 1] - numbers_in(row)) <= ROUNDED).all()
+        assert (np.abs(rows[start:] - numbers_in(row)) <= ROUNDED).all()
+        assert not (np.abs(rows[start - 1] - numbers_in(row)) <= ROUNDED).all()
 
 
 def test_the_last_digits_are_those_of_public_notebooks():
