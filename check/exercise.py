@@ -81,16 +81,14 @@ def judge(comparison):
         if np.allclose(numbers, computed, rtol=0, atol=1e-6):
             return f"{name}: {words}"
     place = tuple(wrong[0].tolist())
+    number, wanted = numbers[place], right[place]
     if not run:
-        way = "lower" if numbers[place] > right[place] else "higher"
-        return f"{name}{at(place)}: {numbers[place]:.12g} should be {way}{hint}"
-    step, column = place
+        way = "lower" if number > wanted else "higher"
+        return f"{name}{at(place)}: {number:.12g} should be {way}{hint}"
     before = np.array([(run.weight, run.bias), *right])[place]
-    ratio = (numbers[place] - before) / (right[place] - before)
-    return (
-        f"{name} after step {step}: {('weight', 'bias')[column]} is {numbers[place]:.12g}, "
-        f"should be {right[place]:.12g}, ratio of the steps {ratio:.7g}"
-    )
+    parameter, ratio = ("weight", "bias")[place[1]], (number - before) / (wanted - before)
+    is_and_should_be = f"{parameter} is {number:.12g}, should be {wanted:.12g}"
+    return f"{name} after step {place[0]}: {is_and_should_be}, ratio of the steps {ratio:.7g}"
 
 
 def in_words(value):
