@@ -107,12 +107,16 @@ def loss_value(loss, y_pred, y):
     return float(got)
 
 
-def measure(loss, y_pred, y):
-    """Return the slope of loss at each point, and how far a gradient may be from it.
+@np.errstate(all="ignore")
+def check(loss, gradient, y_pred, y):
+    """Return the Verdict: is gradient(y_pred, y) the derivative of loss(y_pred, y) at these points?
 
-    Raises ValueError if differences can't show it at most points, because the loss is rounded or
-    has kinks too close together, and if the loss doesn't depend on y_pred.
+    y_pred and y may have any shape that the two functions take, and what they raise is passed on.
+    Raises TypeError if one of them returns None or a tuple. Raises ValueError if the gradient has
+    another shape than y_pred, and if the loss isn't a finite number, doesn't depend on y_pred, or
+    is rounded or has kinks so close together that differences show its slope at few points.
     """
+    y_pred, y = np.array(y_pred, dtype=np.float64), np.array(y)
     nudged = y_pred * (1 + NUDGE * np.cos(y_pred))  # a cosine similarity hides one factor
     if y_pred.any() and loss_value(loss, nudged, y) == loss_value(loss, y_pred, y):
         raise ValueError(
@@ -126,28 +130,15 @@ def measure(loss, y_pred, y):
     if sharp.mean() < SEEN:
         seen = f"differences show its slope at {sharp.sum()} of {sharp.size} points only"
         raise ValueError(f"loss is too rough to be checked: {seen}")
-    allowed = room + DIGITS * (abs(slope) + typical)
-    return slope, np.where(sharp | kink, allowed, np.inf)
-
-
-def check(loss, gradient, y_pred, y):
-    """Return the Verdict: is gradient(y_pred, y) the derivative of loss(y_pred, y) at these points?
-
-    y_pred and y may have any shape that the two functions take, and what they raise is passed on.
-    Raises TypeError if one of them returns None or a tuple, and ValueError if the gradient has
-    another shape than y_pred, or the loss isn't a finite number whose slope differences can show.
-    """
-    y_pred, y = np.array(y_pred, dtype=np.float64), np.array(y)
-    with np.errstate(all="ignore"):
-        known = measure(loss, y_pred, y)
-        loss_value(loss, y_pred, y)  # gradient may use what loss has stored
-        returned = call("gradient", calling(gradient), y_pred, y)
+    allowed = np.where(sharp | kink, room + DIGITS * (abs(slope) + typical), np.inf)
+    loss_value(loss, y_pred, y)  # gradient may use what loss has stored
+    returned = call("gradient", calling(gradient), y_pred, y)
     if np.shape(returned) != y_pred.shape:
         raise ValueError(
             f"gradient must return one derivative for each prediction, shape {y_pred.shape}, and "
             f"none for weights, not {np.shape(returned) or 'one number'}"
         )
-    return Verdict(np.asarray(returned, dtype=np.float64), *known)
+    return Verdict(np.asarray(returned, dtype=np.float64), slope, allowed)
 
 
 def points(n, limits, labels):

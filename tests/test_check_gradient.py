@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from check import gradient as check_gradient
 from check.exercise import value_and_gradient as by_torch
-from check.gradient import LABELS, PREDICTIONS, Verdict, check, measure, points
+from check.gradient import LABELS, PREDICTIONS, check, points
 from manual_grad.derivative import STEP
 from manual_grad.losses import LOSSES
 
@@ -21,7 +21,7 @@ MSE, MSE_GRADIENT = LOSSES["mse"]
 FORMULAS = """
 from numpy import *
 def loss(p, y): return mean({})
-def gradient(p, y): return ({}) / y.size
+def gradient(p, y, factor=1): return factor * ({}) / y.size
 """
 
 
@@ -148,16 +148,6 @@ def test_the_options_for_what_is_right_and_the_farthest_point_are_shown(judged):
     assert farthest.endswith("            0            -\n")  # no ratio to 0
 
 
-def test_a_gradient_is_called_with_what_it_needs():
-    y_pred, y = points(12, (-3, 3), "real")
-    for gradient in (
-        lambda dout=1, **more: dout * MSE_GRADIENT(y_pred, y),
-        lambda *both: MSE_GRADIENT(*both),
-        lambda p, y, factor=1: factor * MSE_GRADIENT(p, y),
-    ):
-        assert check(MSE, gradient, y_pred, y).right
-
-
 def test_each_tolerance_has_an_answer_just_inside_and_one_just_outside():
     """The slopes of 100 times the loss are 1. A third derivative 6 c gives a room of 1.5 c h^2."""
     y_pred, y = np.ones((9, 1)), np.zeros((9, 1))
@@ -186,13 +176,14 @@ def test_a_loss_is_taken_for_one_in_float64_if_it_shows_a_change_of_2_to_the_min
         start = np.interp(0.5 / share, p * np.cos(p), p).reshape(1)
         loss = lambda p, y, start=start: np.floor((p - start) * 2.0**37) / 2.0**37  # noqa: E731
         with answer:
-            assert measure(loss, start, start)[0] == 1
+            assert check(loss, lambda p, y: [1.0], start, start).right
 
 
 def test_points_may_have_any_shape_and_labels_may_be_class_numbers():
     z, y = np.random.default_rng(0).uniform(1, 3, (8, 3)), np.arange(8) % 3
     loss = lambda z, y: (z[np.arange(8), y] ** 2).sum()  # noqa: E731
-    assert check(loss, lambda z, y: 2 * z * np.eye(3)[y], z.tolist(), y.tolist()).right
+    gradient = lambda *both: 2 * both[0] * np.eye(3)[both[1]]  # noqa: E731
+    assert check(loss, gradient, z.tolist(), y.tolist()).right
     off = check(loss, lambda z, y: 2.02 * z * np.eye(3)[y], z, y).off
     assert ((off > 0) == np.eye(3)[y]).all()
 
@@ -213,6 +204,12 @@ def test_what_cant_be_checked_is_refused():
             check(loss, gradient, *points(12, (-3, 3), "real"))
 
 
+def test_of_predictions_that_are_0_the_differences_alone_show_whether_a_loss_depends_on_them():
+    assert check(MSE, MSE_GRADIENT, [0, 0], [1, 2]).right
+    with pytest.raises(ValueError, match="differences show its slope at 0 of 2 points only"):
+        check(lambda p, y: 0, MSE_GRADIENT, [0, 0], [1, 2])
+
+
 def test_the_points_lie_in_their_range_and_a_step_away_is_exact():
     for (low, high), column in itertools.product(PREDICTIONS.values(), LABELS):
         y_pred, y = points(12, (low, high), column)
@@ -225,15 +222,12 @@ def test_the_points_lie_in_their_range_and_a_step_away_is_exact():
 
 
 CACHED = """
-class Square:
-    def forward(self, y_pred, y):
-        self.residual = y_pred - y
-        return (self.residual.T @ self.residual) / y.size
+def loss(p, y):
+    global residual
+    residual = p - y
+    return (residual.T @ residual) / y.size
 
-    def backward(self):
-        return 2 * self.residual / self.residual.size
-
-loss, gradient = (square := Square()).forward, square.backward
+def gradient(dout=1, **more): return dout * 2 * residual / residual.size
 """
 ENGINE = "import helper; from manual_grad.engine import Tensor" + FORMULAS.replace("mean", "")
 TORCH = "import torch" + FORMULAS.replace("mean(", "torch.mean(torch.tensor(p)")
@@ -245,7 +239,9 @@ FILES = {  # the source, and what is printed of it
 }
 
 
-def test_a_file_may_hold_a_class_or_import_its_neighbours_the_engine_and_torch(judged, tmp_path):
+def test_a_file_may_store_what_gradient_needs_and_import_neighbours_the_engine_and_torch(
+    judged, tmp_path
+):
     (tmp_path / "helper.py").touch()
     for source, told in FILES.items():
         status, _, text = judged(source)
@@ -297,8 +293,9 @@ def test_16_losses_are_right_in_float32_too_and_each_mistake_is_wrong(prediction
         function = eval(f"lambda p, y: {name}", {**vars(torch), "F": F})
         mean = lambda p, y, f=function: f(p, y).mean()  # noqa: E731
         loss = lambda p, y, f=mean: f(*map(torch.from_numpy, (p, y))).item()  # noqa: E731
-        known, right = measure(loss, y_pred, y), by_torch(mean, y_pred, y)[1]
-        assert Verdict(right.astype(np.float32), *known).right, name
+        right = by_torch(mean, y_pred, y)[1]
+        verdict = check(loss, lambda p, y, g=right: np.float32(g), y_pred, y)
+        assert verdict.right, name
         wrong = [change(right, y_pred) for change in MISTAKES]
         for number, gradient in enumerate([*wrong, by_torch(mean, y_pred, 0 * y)[1]]):
-            assert not Verdict(gradient, *known).right, (name, number)
+            assert not verdict._replace(gradient=gradient).right, (name, number)
