@@ -22,7 +22,7 @@ from torch import nn
 from check.loading import NOT_RIGHT, load, name_factor, refusing
 from manual_grad import numpy_closed_form, program, torch_optim
 from manual_grad.engine import Tensor
-from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, published_runs
+from manual_grad.published_runs import TRUE_BIAS, TRUE_WEIGHT, Run, published_runs
 from manual_grad.trajectory import find_cycle
 
 RUNS = published_runs()
@@ -39,10 +39,9 @@ class Comparison(NamedTuple):
     """What the reader's file computes, beside what it should be: right if |ours - right| <= room.
 
     `n` is the number of points of a mean, or 1, for the FACTORS of loading, which aren't tried if
-    it is 0. `start` is given for a run alone, whose numbers are (weight, bias) after each step: it
-    is weight and bias before the first one. `mistakes` holds pairs, the words for a mistake and the
-    numbers that it computes, because only equal numbers prove one. `hint` ends the answer to every
-    other wrong number, so it names no mistake.
+    it is 0. `run` is the training run whose (weight, bias) after each step the numbers are.
+    `mistakes` holds pairs, the words for a mistake and the numbers that it computes, because only
+    equal numbers prove one. `hint` ends the answer to every other wrong number, so it names none.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Comparison(NamedTuple):
     right: object
     room: float
     n: int = 0
-    start: tuple = ()
+    run: Run | None = None
     mistakes: tuple | list = ()
     hint: str = ""
 
@@ -60,7 +59,7 @@ def judge(comparison):
 
     A number may stand in an array of size 1, and a row of numbers may be a column.
     """
-    name, ours, right, room, n, start, mistakes, hint = comparison
+    name, ours, right, room, n, run, mistakes, hint = comparison
     try:
         right, values = np.asarray(right), np.asarray(ours)
     except RuntimeError:  # torch's, because numbers alone would lose the tensor's graph
@@ -82,16 +81,14 @@ def judge(comparison):
         if np.allclose(numbers, computed, rtol=0, atol=1e-6):
             return f"{name}: {words}"
     place = tuple(wrong[0].tolist())
-    if not start:
-        way = "lower" if numbers[place] > right[place] else "higher"
-        return f"{name}{at(place)}: {numbers[place]:.12g} should be {way}{hint}"
-    step, column = place
-    before = np.array([start, *right])[place]
-    ratio = (numbers[place] - before) / (right[place] - before)
-    return (
-        f"{name} after step {step}: {('weight', 'bias')[column]} is {numbers[place]:.12g}, "
-        f"should be {right[place]:.12g}, ratio of the steps {ratio:.7g}"
-    )
+    number, wanted = numbers[place], right[place]
+    if not run:
+        way = "lower" if number > wanted else "higher"
+        return f"{name}{at(place)}: {number:.12g} should be {way}{hint}"
+    before = np.array([(run.weight, run.bias), *right])[place]
+    parameter, ratio = ("weight", "bias")[place[1]], (number - before) / (wanted - before)
+    is_and_should_be = f"{parameter} is {number:.12g}, should be {wanted:.12g}"
+    return f"{name} after step {place[0]}: {is_and_should_be}, ratio of the steps {ratio:.7g}"
 
 
 def in_words(value):
@@ -138,28 +135,24 @@ def exercise_1(mine):
 def exercise_2(mine):
     run = LINE.train(torch_optim.train)
     yield Comparison("fall", mine.fall, run.loss[0] - run.loss[1], 2e-5, N)
-    changed = run.bias_grad > -0.99  # it is -1 while all residuals are negative
-    yield Comparison("epoch", mine.epoch, changed.tolist().index(True), 0)
+    epochs = np.flatnonzero(run.bias_grad > -0.99)  # it is -1 while all residuals are negative
+    yield Comparison("epoch", mine.epoch, epochs[0], 0)
 
 
 def exercise_3(mine):
-    for name, f, x in (("x ** 3", lambda x: x**3, 2.0), ("1 / x", lambda x: 1 / x, -0.5)):
-        name, places = f"slope of {name} at {x:g}", []
-
-        def called(place, f=f, places=places):
-            places.append(np.real(place))
-            return f(place)
-
-        ours, right = mine.slope(called, x), value_and_gradient(f, x)[1]
-        room = 1e-6 * abs(right)
+    for name, f, x in ("x ** 3", lambda x: x**3, 2.0), ("1 / x", lambda x: 1 / x, -0.5):
+        name, places, right = f"slope of {name} at {x:g}", [], value_and_gradient(f, x)[1]
+        noting = lambda x, f=f, places=places: places.append(np.real(x)) or f(x)  # noqa: E731
+        ours = mine.slope(noting, x)
         if not places:
             yield f"{name}: f was not called"
         low, high = min(places), max(places)
         left, end = f"x{low - x:+.1e}", f"x{high - x:+.1e}"
         hint = f". You looked at f from {left} to {end}"
-        if low < high and abs((f(high) - f(low)) / (high - low) - right) <= room:
-            hint += f", where (f({end}) - f({left})) / {high - low:.1e} is right"
-        yield Comparison(name, ours, right, room, 1, hint=hint)
+        if low < high:
+            slope = (f(high) - f(low)) / (high - low)
+            hint += f", where (f({end}) - f({left})) / {high - low:.1e} is {slope:.9g}"
+        yield Comparison(name, ours, right, 1e-6 * abs(right), 1, hint=hint)
 
 
 def exercise_4(mine):
@@ -190,30 +183,26 @@ def exercise_7(mine):
     path = run.train_at(np.ravel(rates).astype(float), numpy_closed_form.train)
     last = np.ptp([path.weight[-2:], path.bias[-2:]], axis=1).max()
     yield Comparison("the last step", last, 0, 1e-4, hint=", below 0.0001")
-    for name, end, right in (
-        ("weight", path.weight[-1], TRUE_WEIGHT),
-        ("bias", path.bias[-1], TRUE_BIAS),
-    ):
-        hint = f", within 0.001 of {right}"
+    for name, right in ("weight", TRUE_WEIGHT), ("bias", TRUE_BIAS):
+        end, hint = getattr(path, name)[-1], f", within 0.001 of {right}"
         yield Comparison(f"the last {name}", end, right, 1e-3, hint=hint)
 
 
 def exercise_8(mine):
     run = LINE._replace(loss="mse")
-    right, start = states(run, momentum=0.9), (run.weight, run.bias)
+    ours, right = train(mine, run), states(run, momentum=0.9)
     mistakes = [
         ("these are the numbers without momentum", states(run)),
         ("right to float32's digits only: keep the dtype of X", right),
     ]
-    ours = train(mine, run)
-    yield Comparison("train in float64", ours, right, 1e-9, start=start, mistakes=mistakes)
+    yield Comparison("train in float64", ours, right, 1e-9, run=run, mistakes=mistakes)
 
 
 def exercise_9(mine):
     run = RUNS["pipeline, custom"]
-    ours, right, start = train(mine, run), states(run), (run.weight, run.bias)
-    yield Comparison("train in float32", ours, right, 1e-6, start=start)
-    yield Comparison("the last bits of train", ours, right, 0, start=start)
+    ours, right = train(mine, run), states(run)
+    yield Comparison("train in float32", ours, right, 1e-6, run=run)
+    yield Comparison("the last bits of train", ours, right, 0, run=run)
 
 
 def exercise_10(mine):
@@ -223,27 +212,23 @@ def exercise_10(mine):
     yield Comparison("huber_gradient", ours, grad, 1e-12, N)
     leaf = Tensor(Y_PRED, requires_grad=True)
     loss = mine.huber_of_tensors(leaf, Tensor(Y))
-    if isinstance(loss, Tensor):
-        if loss.requires_grad:
-            loss.backward()
-        loss = loss.item()
-    yield Comparison("huber_of_tensors", loss, value, 1e-12, N)
-    if leaf.grad is None:
+    if not (isinstance(loss, Tensor) and loss.requires_grad):
         yield "huber_of_tensors must return a Tensor made from y_pred: no .item(), no .data"
+    loss.backward()
+    yield Comparison("huber_of_tensors", loss.item(), value, 1e-12, N)
     yield Comparison("its gradient by the engine", leaf.grad, grad, 1e-12, N)
 
 
 def exercise_11(mine):
     run, size = LINE._replace(weight=0.6, bias=0.345, epochs=1), 12  # residuals of both signs
-    start, order = (run.weight, run.bias), np.random.default_rng(0).permutation(N)
-    data = run.X.numpy().copy(), run.y.numpy().copy()
-    ours = mine.epoch(*data, run.weight, run.bias, run.lr, size, order.copy())
-    right = []
+    order, at_batch, right = np.random.default_rng(0).permutation(N), run, []
+    X, y = run.X.numpy().copy(), run.y.numpy().copy()
+    ours = mine.epoch(X, y, run.weight, run.bias, run.lr, size, order.copy())
     for batch in np.split(order, range(size, N, size)):
-        run = run._replace(X=LINE.X[batch], y=LINE.y[batch])
-        right.extend(states(run).tolist())
-        run = run._replace(weight=right[-1][0], bias=right[-1][1])
-    yield Comparison("epoch", ours, right, 1e-12, start=start)
+        weight, bias = states(at_batch._replace(X=LINE.X[batch], y=LINE.y[batch]))[0]
+        at_batch = run._replace(weight=weight, bias=bias)
+        right.append((weight, bias))
+    yield Comparison("epoch", ours, right, 1e-12, run=run)
 
 
 def exercise_12(mine):
@@ -253,17 +238,17 @@ def exercise_12(mine):
     right = np.cumsum(path.weight_grad)
     yield Comparison("weight_grads", mine.weight_grads, right, 0.005, mistakes=mistakes)
 
-    half = LINE._replace(X=LINE.X[N // 2 :], y=LINE.y[N // 2 :], lr=LINE.lr / 2)
-    mistakes = [
-        (words, states(run._replace(lr=run.lr * times), momentum=momentum))
-        for words, run, momentum in (
-            ("a step takes the second half's gradient alone", half, 0.0),
-            ("a step takes the gradients of all steps before it too", LINE, 1.0),
-        )
-        for times in (1, 2)  # a half's loss is divided by all points, or by its own
-    ]
-    ours, start = train(mine, LINE), (LINE.weight, LINE.bias)
-    yield Comparison("train", ours, states(LINE), 1e-12, start=start, mistakes=mistakes)
+    half = LINE._replace(X=LINE.X[N // 2 :], y=LINE.y[N // 2 :])
+    mistakes = []
+    for times in 1, 2:  # a half's loss is divided by all points, or by its own
+        second = states(half._replace(lr=LINE.lr * times / 2))
+        summed = states(LINE._replace(lr=LINE.lr * times), momentum=1.0)
+        mistakes += [
+            ("a step takes the second half's gradient alone", second),
+            ("a step takes the gradients of all steps before it too", summed),
+        ]
+    ours, right = train(mine, LINE), states(LINE)
+    yield Comparison("train", ours, right, 1e-12, run=LINE, mistakes=mistakes)
 
 
 EXERCISES = [
