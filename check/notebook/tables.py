@@ -27,12 +27,12 @@ NUMBER = re.compile(
 WORD = re.compile(r"[^\W\d_]+")
 # Of a progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]", the step counts, and what was
 # given to it; or nothing, if more is printed behind it.
-BAR = re.compile(r"\d{1,3}%(?:\|[^|]*\|)?\s*(\d+)/\d+ \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
+BAR = re.compile(r"\d{1,3}%(?:\|[^|]*\|)?\s*(\d+)/(\d+) \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
 # What stands around a number, and a tensor of several numbers, which are parameters or data
 AROUND = re.compile(
     r"(?:tensor|array)\(\[[^()]*\)|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()"
     r"|,\s*(?:grad_fn=<\w*>|device='[\w:]*'|dtype=[\w.]+|requires_grad=\w+)"
-    r"|(?<=\d)(?:st|nd|rd|th)\b"
+    r"|(?<=\d)(?:st|nd|rd|th)\b|(?<=\d)[^\w%]+\d+/\d+"
 )
 
 # The names that people give to the numbers of a row
@@ -153,52 +153,50 @@ def joined(lines):
 # --- The rows
 
 
-class Rows(NamedTuple):
-    """Lines that read alike, a row each: where they stand, their epochs or None, their losses.
-
-    A table of them has `least` rows or more: a single loss is an evaluation.
-    """
-
-    lines: tuple
-    epochs: tuple
-    losses: tuple
-    least: int
-
-
 def tables_in(text):
     """Return (first line, rows) for each table in a printed text, with lines counted from 1.
 
-    Rows without an epoch are left out beside some that have one and both losses: many a loop prints
-    a loss in every epoch beside its table.
+    Rows without an epoch are left out beside some that have one and both losses, because many a
+    loop prints a loss in every epoch beside its table.
     """
     printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
-    alike = [rows for lines in forms(printed) if (rows := rows_of(lines, printed))]
-    found = in_columns(with_epochs(in_columns(alike)))
-    full = any(rows.epochs[0] is not None and len(rows.losses[0]) > 1 for rows in found)
-    kept = [rows for rows in found if not full or rows.epochs[0] is not None]
-    return sorted((table for rows in kept for table in pieces(rows)), key=lambda table: table[0])
+    found = together(rows for lines in forms(printed) if (rows := rows_of(lines, printed)))
+    full = any(epoch is not None and len(losses) > 1 for (_, epoch, losses), *_ in found)
+    tables = []
+    for rows in found:
+        epochs = [epoch for _, epoch, _ in rows]
+        if full and epochs[0] is None or not rows[0][2]:
+            continue
+        anew = [i for i, (a, b) in enumerate(pairwise(epochs), start=1) if a is not None and b <= a]
+        for start, end in pairwise([0, *anew, len(rows)]):
+            if end - start > (2 if epochs[0] is None or len(rows[0][2]) < 2 else 1):
+                tables.append((rows[start][0], [row[1:] for row in rows[start:end]]))
+    return sorted(tables, key=lambda table: table[0])
 
 
 def forms(printed):
     """Return the lines that hold numbers, in lists in each of which all lines read alike.
 
-    A line becomes (its place, its numbers, the names before them and what stands behind the last).
+    A line becomes (its place, its numbers, the names before them and what stands behind the last,
+    the number of steps of its progress bar or None).
     """
     alike = defaultdict(list)
     commas = any(re.search(r"\b0,\d", line) for line in printed)  # decimal ones, for no thousands
     for place, whole in enumerate(printed, start=1):
         for line in re.split("[\r\b]+", whole):  # a progress bar writes over its line
             line = line[:LONGEST_LINE]
-            line = BAR.sub(lambda bar: " " if bar[0][-1] == "]" else f" {bar[1]} ", line)
-            line = AROUND.sub("", line)
+            bar = BAR.search(line)
+            counts = bar and bar[0][-1] != "]"
+            line = AROUND.sub("", BAR.sub(rf" {bar[1]} " if counts else " ", line))
             if commas and not re.search(r"\d\.\d", line):
                 line = re.sub(r"(?<=\d),(?=\d)", ".", line)
             names, numbers = NUMBER.split(line)[::2], NUMBER.split(line)[1::2]
             names = [named(name) for name in names]
             if numbers:
-                words = [tuple(WORD.findall(name)[-3:]) for name in names[:-1]]
+                words = [tuple(WORD.findall(name)) for name in names[:-1]]
                 kinds = [number.isdigit() for number in numbers]
-                alike[(*kinds, *words)].append((place, numbers, names))
+                steps = int(bar[2]) if counts else None
+                alike[(*kinds, *words)].append((place, numbers, names, steps))
     return alike.values()
 
 
@@ -208,9 +206,12 @@ def named(text):
 
 
 def rows_of(lines, printed):
-    """Return the Rows of lines that read alike, or None if these have neither epochs nor losses."""
+    """Return the rows (line, epoch or None, losses) of lines that read alike; or none at all.
+
+    A table whose names don't say that it is one needs three rows.
+    """
     names, bare = names_of(lines[0], printed)
-    columns = list(zip(*(numbers for _, numbers, _ in lines)))
+    columns = list(zip(*(numbers for _, numbers, *_ in lines)))
     whole = [
         i
         for i, name in names.items()
@@ -222,34 +223,22 @@ def rows_of(lines, printed):
     epochs = [i for i in whole if EPOCH.search(names[i])] + [
         i
         for i in whole
-        if (bare or called or WORD.search(names[i])) and not re.search("[A-Za-z]$", names[i])
+        if (bare or called or WORD.search(names[i])) and not re.search("[A-Za-z_]$", names[i])
     ]
-    epoch = next((i for i in epochs if grows(columns[i])), None)
-    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0][2]))
-    if epoch is None and not (losses and (called or alone)):
-        return None
-    rows = [
+    epoch = next((i for i in epochs if grows([float(text) for text in columns[i]])), None)
+    rows = drawn_once(
         (
             place,
             None if epoch is None else int(float(numbers[epoch])),
             tuple(numbers[i] for i in losses),
+            steps,
         )
-        for place, numbers, _ in lines
-    ]
-    return Rows(*zip(*drawn_once(rows)), least=3 if epoch is None or not called else 2)
-
-
-def drawn_once(rows):
-    """Return rows (line, epoch, losses); one that is printed twice, or drawn again, counts once."""
-    once = []
-    for place, epoch, losses in rows:
-        if once and epoch is not None and epoch == once[-1][1]:
-            if place == once[-1][0] or losses == once[-1][2]:
-                place = once.pop()[0]
-        once.append((place, epoch, losses))
-    if len(once) > 2 and once[-2][::2] == once[-1][::2]:
-        once.pop()  # a bar that has ended is drawn once more, a step further
-    return once
+        for place, numbers, _, steps in lines
+    )
+    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0][2]))
+    if rows[0][1] is None and not (losses and (called or alone)):
+        return []
+    return rows
 
 
 def names_of(line, printed):
@@ -258,7 +247,7 @@ def names_of(line, printed):
     Below a line of names they have these: a data frame's index has none. Also return whether the
     line has no words at all.
     """
-    place, numbers, names = line
+    place, numbers, names, _ = line
     bare = not any(map(WORD.search, names[:-1]))
     above = printed[place - 2] if bare and place > 1 else ""
     cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
@@ -269,78 +258,100 @@ def names_of(line, printed):
     return {c: name for c, name in named_columns if not OTHER.search(LOSS.split(name)[0])}, bare
 
 
-def grows(texts):
-    """Tell whether numbers grow from line to line, and more often than they begin anew."""
-    steps = [float(b) - float(a) for a, b in pairwise(texts)]
-    return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
-
-
 def chosen(names):
     """Return the columns that are losses, and whether a name says so; names are {column: name}.
 
     Two numbers are losses whatever they are called. Of more, their names choose: the first, and the
     test loss or the second. Where no name does, all are returned.
     """
-    called = [i for i, name in names.items() if any(p.search(name) for p in (LOSS, TEST, TRAIN))]
-    if len(names) <= 2 or not called:
-        return list(names), bool(called)
-    losses = [i for i in called if LOSS.search(names[i])]
-    called = losses if len(losses) > 1 else called
-    tests = [i for i in called[1:] if TEST.search(names[i])]
-    return called[:1] + (tests or called[1:])[:1], True
+    losses = [i for i, name in names.items() if LOSS.search(name)]
+    if len(losses) < 2:
+        losses = [i for i in names if any(p.search(names[i]) for p in (LOSS, TEST, TRAIN))]
+    if len(names) <= 2 or not losses:
+        return list(names), bool(losses)
+    tests = [i for i in losses[1:] if TEST.search(names[i])]
+    return losses[:1] + (tests or losses[1:])[:1], True
 
 
-def with_epochs(alike):
-    """Return the Rows that have losses; those without an epoch get that of a line above or below.
+def grows(numbers):
+    """Tell whether numbers grow from line to line, and more often than they begin anew."""
+    steps = [b - a for a, b in pairwise(numbers)]
+    return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
-    Each of their lines needs one of its own: in front of a table's rows, a loss of every epoch has
-    none, and a table with both losses lends its epochs to nobody.
+
+def drawn_once(rows):
+    """Return rows (line, epoch, losses) of (line, epoch, losses, steps of a progress bar or None).
+
+    A row that is printed twice counts once, and one that is written over, as a bar is, counts as it
+    is drawn last; a bar that has ended is drawn once more, a step further. Where an epoch has two
+    lines, these are its two losses; where it has more, they are batches, and have no epoch.
     """
-    lenders = [rows for rows in alike if rows.epochs[0] is not None and len(rows.losses[0]) < 2]
+    once = []
+    for place, epoch, losses, steps in rows:
+        if once and epoch is not None:
+            before, last, as_before = once[-1]
+            if epoch == last and (steps or place == before or losses == as_before):
+                place = once.pop()[0]
+            elif epoch == steps and losses == as_before != ():
+                continue
+        once.append((place, epoch, losses))
+    epochs = [epoch for _, epoch, _ in once]
+    repeated = sum(a == b for a, b in pairwise(epochs))
+    if epochs[0] is None or not repeated or repeated < len(once) // 2:
+        return once
+    if repeated == len(once) // 2 and all(a == b for a, b in zip(epochs[::2], epochs[1::2])):
+        return in_pairs(once)
+    return [(place, None, losses) for place, _, losses in once]
+
+
+def in_pairs(rows):
+    """Return rows each of which has the losses of two."""
     return [
-        rows if rows.epochs[0] is not None else lent(rows, lenders)
-        for rows in alike
-        if rows.losses[0]
+        (place, epoch, losses + others)
+        for (place, epoch, losses), (_, _, others) in zip(rows[::2], rows[1::2])
     ]
 
 
-def lent(rows, lenders):
-    """Return Rows with the epochs of the first of the lenders that has one for each line."""
-    for lender in sorted(lenders, key=lambda lender: abs(len(lender.lines) - len(rows.lines))):
-        for shift in (-1, 0):  # the line above, the line below
-            places = [bisect(lender.lines, line) + shift for line in rows.lines]
-            inside = places[0] >= 0 and places[-1] < len(lender.lines)
-            if inside and all(a < b for a, b in pairwise(places)):
-                return rows._replace(epochs=tuple(lender.epochs[place] for place in places))
-    return rows
-
-
-def in_columns(found):
-    """Return the Rows; two with a loss each whose lines take turns are one with two columns."""
-    together = []
-    for rows in sorted(found, key=lambda rows: rows.lines[0]):
-        for place, other in enumerate(together):
-            order = [line for pair in zip(other.lines, rows.lines) for line in pair]
-            if (
-                len(other.losses[0]) == len(rows.losses[0]) == 1
-                and len(other.lines) - len(rows.lines) in (0, 1)
-                and order == sorted(order)
-                and other.epochs[: len(rows.epochs)] == rows.epochs
-            ):
-                losses = tuple(a + b for a, b in zip(other.losses, rows.losses))
-                together[place] = other._replace(losses=losses)
+def together(alike):
+    """Return the rows of all forms; where the lines of two or three forms are one row, joined."""
+    found = []
+    for rows in sorted(alike, key=lambda rows: rows[0][0]):
+        for above in sorted(found[::-1], key=lambda above: abs(len(above) - len(rows))):
+            if joined := below_each_other(above, rows):
+                if len(joined[0][2]) > len(rows[0][2]):
+                    found.remove(above)
+                rows = joined
                 break
-        else:
-            together.append(rows)
-    return together
+        found.append(rows)
+    return found
 
 
-def pieces(rows):
-    """Yield (first line, rows) for each table: a new one begins where the epoch doesn't grow."""
-    epochs = rows.epochs
-    ends = [
-        i for i in range(1, len(epochs)) if epochs[i] is not None and epochs[i] <= epochs[i - 1]
+def below_each_other(above, below):
+    """Return the rows of two forms, a line of `above` before each line of `below`, or none.
+
+    Where the lines take turns the losses of both are columns. Where only some lines of `above` are
+    followed by one of `below`, this has their epochs, unless it has its own.
+    """
+    starts = [place for place, *_ in above]
+    own = [bisect(starts, place) - 1 for place, *_ in below]
+    if own[::2] == own[1::2]:
+        below, own = in_pairs(below), own[::2]
+    if any(a >= b for a, b in pairwise([-1, *own])):
+        return []
+    pairs = [(above[i], row) for i, row in zip(own, below)]
+    turns = own == list(range(len(own))) and len(above) - len(own) < 2
+    (_, epoch, losses), (_, other, others) = pairs[0]
+    if epoch is None or other is not None:
+        both = epoch is not None
+        if not turns or both and not (losses and others and all(a[1] == b[1] for a, b in pairs)):
+            return []
+    if not 0 < len(losses + others) < 3:
+        return []
+    return [
+        (
+            start if losses and turns else place,
+            epoch if other is None else other,
+            losses * turns + others,
+        )
+        for (start, epoch, losses), (place, other, others) in pairs
     ]
-    for start, end in pairwise([0, *ends, len(rows.losses)]):
-        if end - start >= rows.least:
-            yield rows.lines[start], list(zip(epochs[start:end], rows.losses[start:end]))
