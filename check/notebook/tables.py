@@ -28,7 +28,8 @@ WORD = re.compile(r"[^\W\d_]+")
 # Of a progress bar, "7%|#  | 7/100 [00:00<00:01, 95it/s, loss=0.3]", the step counts, and what was
 # given to it; or nothing, if more is printed behind it.
 BAR = re.compile(r"\d{1,3}%(?:\|[^|]*\|)?\s*(\d+)/(\d+) \[[^,\]]*,?[^,\]]*(?:\](?=\s*\S))?")
-# What stands around a number, and a tensor of several numbers, which are parameters or data
+# What stands around a number; a tensor of several numbers, which are parameters or data; and the
+# items done of all behind another number, as in "Epoch 1 [6400/60000]": they count no epochs.
 AROUND = re.compile(
     r"(?:tensor|array)\(\[[^()]*\)|\b(?:tensor|array|(?:np\.)?float\d\d)(?=\()"
     r"|,\s*(?:grad_fn=<\w*>|device='[\w:]*'|dtype=[\w.]+|requires_grad=\w+)"
@@ -36,14 +37,14 @@ AROUND = re.compile(
 )
 
 # The names that people give to the numbers of a row
-EPOCH = re.compile(r"[eé]p[ocóhk]{2,}|step|iter|эпох|轮|에포크|에폭|エポック", re.IGNORECASE)
+EPOCH = re.compile(r"[eé]p[ocóhk]{2,}|step|iter", re.IGNORECASE)
 LOSS = re.compile(
     r"los[st]|cost|mae|mse|err|perte|p[ée]rdida|perd[ai]|verlust|verlies|fehler|потер|ошибк"
     r"|损失|損失|误差|誤差|손실|오차",
     re.IGNORECASE,
 )
 TEST = re.compile(r"tes|prueba|prova|prüf|тест|测试|測試|テスト|테스트", re.IGNORECASE)
-TRAIN = re.compile(r"train|val|entr[ea]|treino|addestr|обуч|训练|訓練|학습|훈련", re.IGNORECASE)
+TRAIN = re.compile("train|val", re.IGNORECASE)
 OTHER = re.compile(  # no loss, and no epoch
     r"\bindex\b|acc|exact|pr[ée]cisi|genau|точн|准确|精度|정확|correct|score|f1|weight|\bw\b|bias|\bb\b|param"
     r"|slope|intercept|grad|\blr\b|learning|\brate|moment|time|elapsed|zeit|tiempo|temps|время|时间"
@@ -80,7 +81,12 @@ def read(path):
         raise ValueError("it is empty: save the notebook, or the output of the run, and try again")
     looks_like_json = text.lstrip().startswith("{")
     if name.endswith(".ipynb") or looks_like_json and '"cells"' in text:
-        tables = tables_of_notebook(text, name)
+        try:
+            tables = tables_of_cells(json.loads(text), name)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it is no JSON, and so no notebook: {error}") from None
+        except (AttributeError, TypeError):
+            raise ValueError("it is JSON, but no notebook: its cells have another form") from None
     else:
         tables = [Table(f"{name}, from line {line}", rows, {}) for line, rows in tables_in(text)]
     widths = [len(table.rows[0][1]) for table in tables]
@@ -108,18 +114,11 @@ def decoded(data):
 # --- A notebook
 
 
-def tables_of_notebook(text, name):
-    """Return the Tables of a notebook's code cells, which are counted from 1."""
-    try:
-        return tables_of_cells(json.loads(text), name)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON, and so no notebook: {error}") from None
-    except (AttributeError, TypeError):
-        raise ValueError("it is JSON, but no notebook: its cells have another form") from None
-
-
 def tables_of_cells(notebook, name):
-    """Return the Tables of a notebook's JSON. What isn't as it should be raises of itself."""
+    """Return the Tables of a notebook's JSON, whose code cells are counted from 1.
+
+    Text is one string or a list of lines there. What isn't as it should be raises of itself.
+    """
     sheets = notebook.get("worksheets") or [notebook]  # before version 4 the cells were in sheets
     cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()]
     code_cells = [cell for cell in cells if cell.get("cell_type") == "code"]
@@ -129,9 +128,8 @@ def tables_of_cells(notebook, name):
         raise ValueError("all its outputs are cleared: run the notebook, save it, and try again")
     tables, codes = [], []
     for number, cell in enumerate(code_cells, start=1):
-        codes.append(joined(cell.get("source", cell.get("input", ""))))
-        printed = "".join(map(output_text, cell.get("outputs") or ()))
-        found = list(tables_in(printed))
+        codes.append("".join(cell.get("source", cell.get("input", ""))))
+        found = tables_in("".join(map(output_text, cell.get("outputs") or ())))
         hints, places = hints_of(codes) if found else ({}, {})
         tables += [Table(f"{name}, cell {number}", rows, hints, places) for _, rows in found]
     return tables
@@ -142,44 +140,59 @@ def output_text(output):
     if output.get("output_type") in ("error", "pyerr"):
         return ""
     data = output.get("data", output)
-    return joined(output.get("text", data.get("text/plain", ""))) + "\n"
-
-
-def joined(lines):
-    """Return a notebook's text, which is one string or a list of lines."""
-    return lines if isinstance(lines, str) else "".join(map(str, lines or ()))
+    return "".join(output.get("text", data.get("text/plain", ""))) + "\n"
 
 
 # --- The rows
 
 
-def tables_in(text):
-    """Return (first line, rows) for each table in a printed text, with lines counted from 1.
+class Line(NamedTuple):
+    """A printed line: where it stands, its numbers, the names before them and the text behind.
 
-    Rows without an epoch are left out beside some that have one and both losses, because many a
-    loop prints a loss in every epoch beside its table.
+    `steps` is the number of steps of the progress bar that counts in it, or None.
+    """
+
+    place: int
+    numbers: list
+    names: list
+    steps: int | None
+
+
+class Row(NamedTuple):
+    """A row of a table: the line where it stands, its epoch or None, its losses."""
+
+    place: int
+    epoch: int | None
+    losses: tuple
+
+
+def tables_in(text):
+    """Return [(first line, rows)] for the tables in a printed text, with lines counted from 1.
+
+    A table begins anew where the epoch doesn't grow. One with epochs and both losses has two rows
+    or more, any other three, because a loss or two are an evaluation. Rows without an epoch are
+    left out beside such a table, because many a loop prints a loss in every epoch beside it.
     """
     printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
-    found = together(rows for lines in forms(printed) if (rows := rows_of(lines, printed)))
-    full = any(epoch is not None and len(losses) > 1 for (_, epoch, losses), *_ in found)
+    alike = [rows_of(lines, printed) for lines in forms(printed)]
+    found = [rows for rows in together(filter(None, alike)) if rows[0].losses]
+    full = [rows[0].epoch is not None and len(rows[0].losses) > 1 for rows in found]
     tables = []
-    for rows in found:
-        epochs = [epoch for _, epoch, _ in rows]
-        if full and epochs[0] is None or not rows[0][2]:
-            continue
-        anew = [i for i, (a, b) in enumerate(pairwise(epochs), start=1) if a is not None and b <= a]
-        for start, end in pairwise([0, *anew, len(rows)]):
-            if end - start > (2 if epochs[0] is None or len(rows[0][2]) < 2 else 1):
-                tables.append((rows[start][0], [row[1:] for row in rows[start:end]]))
+    for rows, least in zip(found, [2 if is_full else 3 for is_full in full]):
+        ends = [] if rows[0].epoch is None else turns_back(rows)
+        for start, end in pairwise([0, *ends, len(rows)]):
+            if end - start >= least and (rows[0].epoch is not None or not any(full)):
+                tables.append((rows[start].place, [row[1:] for row in rows[start:end]]))
     return sorted(tables, key=lambda table: table[0])
 
 
-def forms(printed):
-    """Return the lines that hold numbers, in lists in each of which all lines read alike.
+def turns_back(rows):
+    """Return the positions of the rows whose epoch isn't later than that of the row before."""
+    return [i for i in range(1, len(rows)) if rows[i].epoch <= rows[i - 1].epoch]
 
-    A line becomes (its place, its numbers, the names before them and what stands behind the last,
-    the number of steps of its progress bar or None).
-    """
+
+def forms(printed):
+    """Return the Lines that hold numbers, in lists in each of which all read alike."""
     alike = defaultdict(list)
     commas = any(re.search(r"\b0,\d", line) for line in printed)  # decimal ones, for no thousands
     for place, whole in enumerate(printed, start=1):
@@ -192,12 +205,11 @@ def forms(printed):
                 line = re.sub(r"(?<=\d),(?=\d)", ".", line)
             names, numbers = NUMBER.split(line)[::2], NUMBER.split(line)[1::2]
             names = [named(name) for name in names]
-            if numbers:
-                words = [tuple(WORD.findall(name)) for name in names[:-1]]
-                kinds = [number.isdigit() for number in numbers]
-                steps = int(bar[2]) if counts else None
-                alike[(*kinds, *words)].append((place, numbers, names, steps))
-    return alike.values()
+            words = [tuple(WORD.findall(name)) for name in names[:-1]]
+            kinds = [number.isdigit() for number in numbers]
+            steps = int(bar[2]) if counts else None
+            alike[(*kinds, *words)].append(Line(place, numbers, names, steps))
+    return [lines for form, lines in alike.items() if form]
 
 
 def named(text):
@@ -206,55 +218,53 @@ def named(text):
 
 
 def rows_of(lines, printed):
-    """Return the rows (line, epoch or None, losses) of lines that read alike; or none at all.
+    """Return the Rows of Lines that read alike; none if they have neither epochs nor losses.
 
-    A table whose names don't say that it is one needs three rows.
+    The epoch is the whole number that grows, and rather one that is called so. It needs a word or
+    a loss beside it, and is no part of a name, as in model_1.
     """
     names, bare = names_of(lines[0], printed)
-    columns = list(zip(*(numbers for _, numbers, *_ in lines)))
-    whole = [
+    columns = list(zip(*(line.numbers for line in lines)))
+    called_epoch = [
         i
         for i, name in names.items()
-        if columns[i][0].isdigit()
-        or EPOCH.search(name)
-        and all(float(text).is_integer() for text in columns[i])
+        if EPOCH.search(name) and all(float(text).is_integer() for text in columns[i])
     ]
-    losses, called = chosen({i: name for i, name in names.items() if i not in whole})
-    epochs = [i for i in whole if EPOCH.search(names[i])] + [
+    whole = [i for i in names if columns[i][0].isdigit()]
+    losses, called = chosen({i: names[i] for i in names if i not in called_epoch + whole})
+    others = [
         i
         for i in whole
         if (bare or called or WORD.search(names[i])) and not re.search("[A-Za-z_]$", names[i])
     ]
-    epoch = next((i for i in epochs if grows([float(text) for text in columns[i]])), None)
-    rows = drawn_once(
-        (
-            place,
-            None if epoch is None else int(float(numbers[epoch])),
-            tuple(numbers[i] for i in losses),
-            steps,
-        )
-        for place, numbers, _, steps in lines
-    )
-    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0][2]))
-    if rows[0][1] is None and not (losses and (called or alone)):
+    epoch = next((i for i in called_epoch + others if grows(columns[i])), None)
+    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0].names))
+    if epoch is None and not (losses and (called or alone)):
         return []
-    return rows
+    rows = [
+        Row(
+            line.place,
+            None if epoch is None else int(float(line.numbers[epoch])),
+            tuple(line.numbers[i] for i in losses),
+        )
+        for line in lines
+    ]
+    return rows if epoch is None else one_an_epoch(drawn_once(rows, lines))
 
 
 def names_of(line, printed):
-    """Return {column: name} of a line's numbers, but for those that are neither epoch nor loss.
+    """Return {column: name} of a Line's numbers, but for those that are neither epoch nor loss.
 
     Below a line of names they have these: a data frame's index has none. Also return whether the
     line has no words at all.
     """
-    place, numbers, names, _ = line
-    bare = not any(map(WORD.search, names[:-1]))
-    above = printed[place - 2] if bare and place > 1 else ""
+    names, bare = line.names, not any(map(WORD.search, line.names[:-1]))
+    above = printed[line.place - 2] if bare and line.place > 1 else ""
     cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
-    index = len(numbers) - len(cells)
+    index = len(line.numbers) - len(cells)
     if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
         names, bare = ["index"] * index + cells, False
-    named_columns = enumerate(names[: len(numbers)])
+    named_columns = enumerate(names[: len(line.numbers)])
     return {c: name for c, name in named_columns if not OTHER.search(LOSS.split(name)[0])}, bare
 
 
@@ -273,52 +283,54 @@ def chosen(names):
     return losses[:1] + (tests or losses[1:])[:1], True
 
 
-def grows(numbers):
+def grows(texts):
     """Tell whether numbers grow from line to line, and more often than they begin anew."""
-    steps = [b - a for a, b in pairwise(numbers)]
+    steps = [float(b) - float(a) for a, b in pairwise(texts)]
     return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
 
-def drawn_once(rows):
-    """Return rows (line, epoch, losses) of (line, epoch, losses, steps of a progress bar or None).
+def drawn_once(rows, lines):
+    """Return the Rows of Lines without those that a later one repeats or writes over.
 
-    A row that is printed twice counts once, and one that is written over, as a bar is, counts as it
-    is drawn last; a bar that has ended is drawn once more, a step further. Where an epoch has two
-    lines, these are its two losses; where it has more, they are batches, and have no epoch.
+    A bar is drawn again and again, and its last drawing counts; when it has ended it is drawn once
+    more, a step further, with the last row's losses.
     """
     once = []
-    for place, epoch, losses, steps in rows:
-        if once and epoch is not None:
-            before, last, as_before = once[-1]
-            if epoch == last and (steps or place == before or losses == as_before):
-                place = once.pop()[0]
-            elif epoch == steps and losses == as_before != ():
-                continue
-        once.append((place, epoch, losses))
-    epochs = [epoch for _, epoch, _ in once]
-    repeated = sum(a == b for a, b in pairwise(epochs))
-    if epochs[0] is None or not repeated or repeated < len(once) // 2:
-        return once
-    if repeated == len(once) // 2 and all(a == b for a, b in zip(epochs[::2], epochs[1::2])):
-        return in_pairs(once)
-    return [(place, None, losses) for place, _, losses in once]
+    for row, line in zip(rows, lines):
+        if once and row.epoch == once[-1].epoch:
+            if line.steps or row.place == once[-1].place or row.losses == once[-1].losses:
+                row = row._replace(place=once.pop().place)
+        elif once and row.epoch == line.steps and row.losses == once[-1].losses != ():
+            continue
+        once.append(row)
+    return once
+
+
+def one_an_epoch(rows):
+    """Return Rows with epochs so that each epoch has one.
+
+    Two rows of an epoch are its two losses. More are those of its batches, which have no epoch.
+    """
+    again = sum(a.epoch == b.epoch for a, b in pairwise(rows))
+    if again < max(1, len(rows) // 2):
+        return rows
+    if again == len(rows) // 2 and all(a.epoch == b.epoch for a, b in zip(rows[::2], rows[1::2])):
+        return in_pairs(rows)
+    return [row._replace(epoch=None) for row in rows]
 
 
 def in_pairs(rows):
-    """Return rows each of which has the losses of two."""
-    return [
-        (place, epoch, losses + others)
-        for (place, epoch, losses), (_, _, others) in zip(rows[::2], rows[1::2])
-    ]
+    """Return Rows each of which has the losses of two."""
+    return [a._replace(losses=a.losses + b.losses) for a, b in zip(rows[::2], rows[1::2])]
 
 
 def together(alike):
-    """Return the rows of all forms; where the lines of two or three forms are one row, joined."""
+    """Return the Rows of all forms; where lines of two or three forms are one row, joined."""
     found = []
-    for rows in sorted(alike, key=lambda rows: rows[0][0]):
+    for rows in sorted(alike, key=lambda rows: rows[0].place):
         for above in sorted(found[::-1], key=lambda above: abs(len(above) - len(rows))):
-            if joined := below_each_other(above, rows):
-                if len(joined[0][2]) > len(rows[0][2]):
+            if joined := joined_with(above, rows):
+                if len(joined[0].losses) > len(rows[0].losses):
                     found.remove(above)
                 rows = joined
                 break
@@ -326,32 +338,28 @@ def together(alike):
     return found
 
 
-def below_each_other(above, below):
-    """Return the rows of two forms, a line of `above` before each line of `below`, or none.
+def joined_with(above, below):
+    """Return the Rows of two forms, where each of `below` has one of `above` before it, or none.
 
-    Where the lines take turns the losses of both are columns. Where only some lines of `above` are
-    followed by one of `below`, this has their epochs, unless it has its own.
+    Lines that take turns are one row, with the losses of both; a training that was interrupted
+    lacks the last. Where only some lines of `above` have one below, they lend it their epochs.
     """
-    starts = [place for place, *_ in above]
-    own = [bisect(starts, place) - 1 for place, *_ in below]
-    if own[::2] == own[1::2]:
+    places = [row.place for row in above]
+    own = [bisect(places, row.place) - 1 for row in below]
+    if own[::2] == own[1::2]:  # the same words for the train and the test loss
         below, own = in_pairs(below), own[::2]
-    if any(a >= b for a, b in pairwise([-1, *own])):
-        return []
     pairs = [(above[i], row) for i, row in zip(own, below)]
+    a, b = pairs[0]
     turns = own == list(range(len(own))) and len(above) - len(own) < 2
-    (_, epoch, losses), (_, other, others) = pairs[0]
-    if epoch is None or other is not None:
-        both = epoch is not None
-        if not turns or both and not (losses and others and all(a[1] == b[1] for a, b in pairs)):
-            return []
-    if not 0 < len(losses + others) < 3:
+    fit = turns and all(None in (a.epoch, b.epoch) or a.epoch == b.epoch for a, b in pairs)
+    lent = a.epoch is not None and b.epoch is None and all(i < j for i, j in pairwise(own))
+    if not (fit and (b.losses or a.epoch is None) or lent) or not 0 < len(a.losses + b.losses) < 3:
         return []
     return [
-        (
-            start if losses and turns else place,
-            epoch if other is None else other,
-            losses * turns + others,
+        Row(
+            a.place if turns and a.losses else b.place,
+            a.epoch if b.epoch is None else b.epoch,
+            a.losses * turns + b.losses,
         )
-        for (start, epoch, losses), (place, other, others) in pairs
+        for a, b in pairs
     ]
