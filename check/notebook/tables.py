@@ -11,7 +11,7 @@ import re
 import sys
 from bisect import bisect
 from collections import defaultdict
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,19 +176,19 @@ def tables_in(text):
     printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r\n", "\n").split("\n")
     alike = [rows_of(lines, printed) for lines in forms(printed)]
     found = [rows for rows in together(filter(None, alike)) if rows[0].losses]
-    full = [rows[0].epoch is not None and len(rows[0].losses) > 1 for rows in found]
+    full = any(rows[0].epoch is not None and len(rows[0].losses) > 1 for rows in found)
     tables = []
-    for rows, least in zip(found, [2 if is_full else 3 for is_full in full]):
-        ends = [] if rows[0].epoch is None else turns_back(rows)
-        for start, end in pairwise([0, *ends, len(rows)]):
-            if end - start >= least and (rows[0].epoch is not None or not any(full)):
+    for rows in found:
+        epochs = [row.epoch for row in rows]
+        if epochs[0] is None:
+            anew, least = [], len(rows) + 1 if full else 3
+        else:
+            anew = [i for i, (a, b) in enumerate(pairwise(epochs), start=1) if a >= b]
+            least = 3 if len(rows[0].losses) < 2 else 2
+        for start, end in pairwise([0, *anew, len(rows)]):
+            if end - start >= least:
                 tables.append((rows[start].place, [row[1:] for row in rows[start:end]]))
     return sorted(tables, key=lambda table: table[0])
-
-
-def turns_back(rows):
-    """Return the positions of the rows whose epoch isn't later than that of the row before."""
-    return [i for i in range(1, len(rows)) if rows[i].epoch <= rows[i - 1].epoch]
 
 
 def forms(printed):
@@ -249,7 +249,7 @@ def rows_of(lines, printed):
         )
         for line in lines
     ]
-    return rows if epoch is None else one_an_epoch(drawn_once(rows, lines))
+    return rows if epoch is None else one_an_epoch(rows, lines)
 
 
 def names_of(line, printed):
@@ -289,34 +289,26 @@ def grows(texts):
     return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
 
-def drawn_once(rows, lines):
-    """Return the Rows of Lines without those that a later one repeats or writes over.
+def one_an_epoch(rows, lines):
+    """Return the Rows of Lines with epochs so that each epoch has one.
 
-    A bar is drawn again and again, and its last drawing counts; when it has ended it is drawn once
-    more, a step further, with the last row's losses.
+    What is printed again counts once, and what is written over counts as it stands last; a bar that
+    has ended is drawn once more, a step further, with the last row's losses. What is left are an
+    epoch's row, or two rows with a loss each, or the rows of its batches, which have no epoch.
     """
-    once = []
-    for row, line in zip(rows, lines):
-        if once and row.epoch == once[-1].epoch:
-            if line.steps or row.place == once[-1].place or row.losses == once[-1].losses:
-                row = row._replace(place=once.pop().place)
-        elif once and row.epoch == line.steps and row.losses == once[-1].losses != ():
-            continue
-        once.append(row)
-    return once
-
-
-def one_an_epoch(rows):
-    """Return Rows with epochs so that each epoch has one.
-
-    Two rows of an epoch are its two losses. More are those of its batches, which have no epoch.
-    """
-    again = sum(a.epoch == b.epoch for a, b in pairwise(rows))
-    if again < max(1, len(rows) // 2):
-        return rows
-    if again == len(rows) // 2 and all(a.epoch == b.epoch for a, b in zip(rows[::2], rows[1::2])):
-        return in_pairs(rows)
-    return [row._replace(epoch=None) for row in rows]
+    epochs = []
+    for (epoch, steps), drawn in groupby(
+        zip(rows, lines), key=lambda pair: (pair[0].epoch, pair[1].steps)
+    ):
+        last = {row.place if steps is None else "bar": row for row, _ in drawn}
+        once = list({row.losses: row for row in last.values()}.values())
+        ended = epochs and epoch == steps and () != once[0].losses == epochs[-1][0].losses
+        epochs += [] if ended else [once]
+    each = [row for once in epochs for row in once]
+    usual = sorted(map(len, epochs))[len(epochs) // 2]
+    if usual == 2 and all(len(once) == 2 for once in epochs[:-1]):
+        return in_pairs(each)
+    return each if usual == 1 else [row._replace(epoch=None) for row in each]
 
 
 def in_pairs(rows):
