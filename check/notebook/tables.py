@@ -119,8 +119,7 @@ def tables_of_cells(notebook, name):
 
     Text is one string or a list of lines there. What isn't as it should be raises of itself.
     """
-    sheets = notebook.get("worksheets") or [notebook]  # before version 4 the cells were in sheets
-    cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()]
+    cells = notebook.get("cells") or ()
     code_cells = [cell for cell in cells if cell.get("cell_type") == "code"]
     if not code_cells:
         raise ValueError("it is JSON, but no notebook: it has no code cells")
@@ -128,7 +127,7 @@ def tables_of_cells(notebook, name):
         raise ValueError("all its outputs are cleared: run the notebook, save it, and try again")
     tables, codes = [], []
     for number, cell in enumerate(code_cells, start=1):
-        codes.append("".join(cell.get("source", cell.get("input", ""))))
+        codes.append("".join(cell.get("source", "")))
         found = tables_in("".join(map(output_text, cell.get("outputs") or ())))
         hints, places = hints_of(codes) if found else ({}, {})
         tables += [Table(f"{name}, cell {number}", rows, hints, places) for _, rows in found]
@@ -137,7 +136,7 @@ def tables_of_cells(notebook, name):
 
 def output_text(output):
     """Return what an output shows as text; an error's traceback is none."""
-    if output.get("output_type") in ("error", "pyerr"):
+    if output.get("output_type") == "error":
         return ""
     data = output.get("data", output)
     return "".join(output.get("text", data.get("text/plain", ""))) + "\n"
@@ -147,15 +146,12 @@ def output_text(output):
 
 
 class Line(NamedTuple):
-    """A printed line: where it stands, its numbers, the names before them and the text behind.
-
-    `steps` is the number of steps of the progress bar that counts in it, or None.
-    """
+    """A line of print. Its names stand before its numbers, and one behind them."""
 
     place: int
     numbers: list
     names: list
-    steps: int | None
+    steps: int | None  # of the progress bar that counts in it
 
 
 class Row(NamedTuple):
@@ -223,22 +219,24 @@ def rows_of(lines, printed):
     The epoch is the whole number that grows, and rather one that is called so. It needs a word or
     a loss beside it, and is no part of a name, as in model_1.
     """
-    names, bare = names_of(lines[0], printed)
+    names = names_of(lines[0], printed)
     columns = list(zip(*(line.numbers for line in lines)))
-    called_epoch = [
+    whole = [
         i
         for i, name in names.items()
-        if EPOCH.search(name) and all(float(text).is_integer() for text in columns[i])
+        if columns[i][0].isdigit()
+        or EPOCH.search(name)
+        and all(float(text).is_integer() for text in columns[i])
     ]
-    whole = [i for i in names if columns[i][0].isdigit()]
-    losses, called = chosen({i: names[i] for i in names if i not in called_epoch + whole})
-    others = [
+    losses, called = chosen({i: name for i, name in names.items() if i not in whole})
+    bare = not any(map(WORD.search, names.values()))
+    epochs = [i for i in whole if EPOCH.search(names[i])] + [
         i
         for i in whole
-        if (bare or called or WORD.search(names[i])) and not re.search("[A-Za-z_]$", names[i])
+        if (called or bare or WORD.search(names[i])) and not re.search("[A-Za-z_]$", names[i])
     ]
-    epoch = next((i for i in called_epoch + others if grows(columns[i])), None)
-    alone = bare and len(names) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0].names))
+    epoch = next((i for i in epochs if grows(columns[i])), None)
+    alone = len(columns) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0].names))
     if epoch is None and not (losses and (called or alone)):
         return []
     rows = [
@@ -255,17 +253,16 @@ def rows_of(lines, printed):
 def names_of(line, printed):
     """Return {column: name} of a Line's numbers, but for those that are neither epoch nor loss.
 
-    Below a line of names they have these: a data frame's index has none. Also return whether the
-    line has no words at all.
+    Below a line of names they have these: a data frame's index has none.
     """
     names, bare = line.names, not any(map(WORD.search, line.names[:-1]))
     above = printed[line.place - 2] if bare and line.place > 1 else ""
     cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
     index = len(line.numbers) - len(cells)
     if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
-        names, bare = ["index"] * index + cells, False
-    named_columns = enumerate(names[: len(line.numbers)])
-    return {c: name for c, name in named_columns if not OTHER.search(LOSS.split(name)[0])}, bare
+        names = ["index"] * index + cells
+    columns = enumerate(names[: len(line.numbers)])
+    return {i: name for i, name in columns if not OTHER.search(LOSS.split(name)[0])}
 
 
 def chosen(names):
