@@ -89,13 +89,14 @@ def read(path):
             raise ValueError("it is JSON, but no notebook: its cells have another form") from None
     else:
         tables = [Table(f"{name}, from line {line}", rows, {}) for line, rows in tables_in(text)]
-    widths = [len(table.rows[0][1]) for table in tables]
-    if min(widths, default=3) > 2:
+    read = [table for table in tables if len(table.rows[0][1]) < 3]
+    if not read:
         why = "no lines that read alike have an epoch and a loss"
         if tables:
-            why = f"its rows have {widths[0]} decimals, and no name says which are losses"
+            many = len(tables[0].rows[0][1])
+            why = f"its rows have {many} decimals, and no name says which are losses"
         raise ValueError(f"no table of losses in it: {why}; write {PRINT}")
-    return [table for table, width in zip(tables, widths) if width <= 2]
+    return read
 
 
 def decoded(data):
@@ -301,9 +302,9 @@ def one_an_epoch(rows, lines):
         once = list({row.losses: row for row in last.values()}.values())
         ended = epochs and epoch == steps and () != once[0].losses == epochs[-1][0].losses
         epochs += [] if ended else [once]
-    each = [row for once in epochs for row in once]
     usual = sorted(map(len, epochs))[len(epochs) // 2]
-    if usual == 2 and all(len(once) == 2 for once in epochs[:-1]):
+    each = [row for once in epochs if len(once) == 2 or usual != 2 for row in once]
+    if usual == 2:
         return in_pairs(each)
     return each if usual == 1 else [row._replace(epoch=None) for row in each]
 
