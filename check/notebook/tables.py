@@ -53,8 +53,6 @@ OTHER = re.compile(  # no loss, and no epoch
 )
 PRINT = 'print(f"Epoch: {epoch} | Train loss: {loss} | Test loss: {test_loss}")'
 
-LONGEST_LINE = 2000  # characters: behind them stands no loss, and reading more takes long
-
 
 class Table(NamedTuple):
     """A table of losses: where it stands, its rows (epoch or None, (number, ...)), the hints.
@@ -146,15 +144,6 @@ def output_text(output):
 # --- The rows
 
 
-class Line(NamedTuple):
-    """A line of print. Its names stand before its numbers, and one behind them."""
-
-    place: int
-    numbers: list
-    names: list
-    steps: int | None  # of the progress bar that counts in it
-
-
 class Row(NamedTuple):
     """A row of a table: the line where it stands, its epoch or None, its losses."""
 
@@ -189,12 +178,16 @@ def tables_in(text):
 
 
 def forms(printed):
-    """Return the Lines that hold numbers, in lists in each of which all read alike."""
+    """Return the lines that hold numbers, in lists in each of which all lines read alike.
+
+    A line becomes (its place, its numbers, the names before them and the text behind, the number of
+    steps of the progress bar that counts in it or None).
+    """
     alike = defaultdict(list)
     commas = any(re.search(r"\b0,\d", line) for line in printed)  # decimal ones, for no thousands
     for place, whole in enumerate(printed, start=1):
         for line in re.split("[\r\b]+", whole):  # a progress bar writes over its line
-            line = line[:LONGEST_LINE]
+            line = line[:2000]  # behind them stands no loss, and reading more takes long
             bar = BAR.search(line)
             counts = bar and bar[0][-1] != "]"
             line = AROUND.sub("", BAR.sub(rf" {bar[1]} " if counts else " ", line))
@@ -205,7 +198,7 @@ def forms(printed):
             words = [tuple(WORD.findall(name)) for name in names[:-1]]
             kinds = [number.isdigit() for number in numbers]
             steps = int(bar[2]) if counts else None
-            alike[(*kinds, *words)].append(Line(place, numbers, names, steps))
+            alike[(*kinds, *words)].append((place, numbers, names, steps))
     return [lines for form, lines in alike.items() if form]
 
 
@@ -215,13 +208,14 @@ def named(text):
 
 
 def rows_of(lines, printed):
-    """Return the Rows of Lines that read alike; none if they have neither epochs nor losses.
+    """Return the Rows of lines that read alike; none if they have neither epochs nor losses.
 
     The epoch is the whole number that grows, and rather one that is called so. It needs a word or
     a loss beside it, and is no part of a name, as in model_1.
     """
-    names = names_of(lines[0], printed)
-    columns = list(zip(*(line.numbers for line in lines)))
+    places, numbers, texts, steps = zip(*lines)
+    names = names_of(texts[0], printed[places[0] - 2] if places[0] > 1 else "")
+    columns = list(zip(*numbers))
     whole = [
         i
         for i, name in names.items()
@@ -237,33 +231,27 @@ def rows_of(lines, printed):
         if (called or bare or WORD.search(names[i])) and not re.search("[A-Za-z_]$", names[i])
     ]
     epoch = next((i for i in epochs if grows(columns[i])), None)
-    alone = len(columns) == 1 and re.fullmatch(r"[\s()]*", "".join(lines[0].names))
+    alone = len(columns) == 1 and re.fullmatch(r"[\s()]*", "".join(texts[0]))
     if epoch is None and not (losses and (called or alone)):
         return []
-    rows = [
-        Row(
-            line.place,
-            None if epoch is None else int(float(line.numbers[epoch])),
-            tuple(line.numbers[i] for i in losses),
-        )
-        for line in lines
-    ]
-    return rows if epoch is None else one_an_epoch(rows, lines)
+    found = list(zip(*(columns[i] for i in losses))) or [()] * len(lines)
+    if epoch is None:
+        return [Row(place, None, row) for place, row in zip(places, found)]
+    epochs = [int(float(text)) for text in columns[epoch]]
+    return one_an_epoch([Row(*row) for row in zip(places, epochs, found)], steps)
 
 
-def names_of(line, printed):
-    """Return {column: name} of a Line's numbers, but for those that are neither epoch nor loss.
+def names_of(texts, above):
+    """Return {column: name} of a line's numbers, but for those that are neither epoch nor loss.
 
-    Below a line of names they have these: a data frame's index has none.
+    Numbers without words, below a line of names, have these: a data frame's index has none.
     """
-    names, bare = line.names, not any(map(WORD.search, line.names[:-1]))
-    above = printed[line.place - 2] if bare and line.place > 1 else ""
+    names = texts[:-1]
     cells = [cell for cell in re.split(r"[|,;\t]|\s{2,}", above) if WORD.search(cell)]
-    index = len(line.numbers) - len(cells)
+    index = len(names) - len(cells)
     if index in (0, 1) and (len(cells) > 1 or above[:1] == " "):
-        names = ["index"] * index + cells
-    columns = enumerate(names[: len(line.numbers)])
-    return {i: name for i, name in columns if not OTHER.search(LOSS.split(name)[0])}
+        names = names if any(map(WORD.search, names)) else ["index"] * index + cells
+    return {i: name for i, name in enumerate(names) if not OTHER.search(LOSS.split(name)[0])}
 
 
 def chosen(names):
@@ -287,20 +275,20 @@ def grows(texts):
     return sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
 
 
-def one_an_epoch(rows, lines):
-    """Return the Rows of Lines with epochs so that each epoch has one.
+def one_an_epoch(rows, steps):
+    """Return Rows with epochs so that each epoch has one; `steps` are those of their bars.
 
     What is printed again counts once, and what is written over counts as it stands last; a bar that
     has ended is drawn once more, a step further, with the last row's losses. What is left are an
     epoch's row, or two rows with a loss each, or the rows of its batches, which have no epoch.
     """
     epochs = []
-    for (epoch, steps), drawn in groupby(
-        zip(rows, lines), key=lambda pair: (pair[0].epoch, pair[1].steps)
+    for (epoch, last_step), drawn in groupby(
+        zip(rows, steps), key=lambda pair: (pair[0].epoch, pair[1])
     ):
-        last = {row.place if steps is None else "bar": row for row, _ in drawn}
+        last = {row.place if last_step is None else "bar": row for row, _ in drawn}
         once = list({row.losses: row for row in last.values()}.values())
-        ended = epochs and epoch == steps and () != once[0].losses == epochs[-1][0].losses
+        ended = epochs and epoch == last_step and () != once[0].losses == epochs[-1][0].losses
         epochs += [] if ended else [once]
     usual = sorted(map(len, epochs))[len(epochs) // 2]
     each = [row for once in epochs if len(once) == 2 or usual != 2 for row in once]
