@@ -132,6 +132,8 @@ def test_batches_have_no_epoch(rows_in):
     ):
         text = "".join(style.format(e=i // 4, done=64 * (i % 4), a=a) for i, a in enumerate(losses))
         assert rows_in(text) == [[(None, (a,)) for a in losses]]
+    text = "".join(f"Epoch {i // 2} loss {a} test {b}\n" for i, (_, (a, b)) in enumerate(ROWS))
+    assert rows_in(text) == [[(None, losses) for _, losses in ROWS]]
 
 
 def test_a_row_with_a_test_loss_first_keeps_its_order(rows_in):

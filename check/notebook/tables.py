@@ -291,9 +291,9 @@ def one_an_epoch(rows, steps):
         ended = epochs and epoch == last_step and () != once[0].losses == epochs[-1][0].losses
         epochs += [] if ended else [once]
     usual = sorted(map(len, epochs))[len(epochs) // 2]
-    each = [row for once in epochs if len(once) == 2 or usual != 2 for row in once]
-    if usual == 2:
-        return in_pairs(each)
+    if usual == 2 and len(rows[0].losses) == 1:
+        return in_pairs([row for once in epochs if len(once) == 2 for row in once])
+    each = [row for once in epochs for row in once]
     return each if usual == 1 else [row._replace(epoch=None) for row in each]
 
 
