@@ -153,48 +153,32 @@ def test_epochs_that_begin_anew_begin_a_table(rows_in):
     assert len(rows_in(printed(STYLES["the tutorial's"]) + again)) == 2
 
 
-def test_a_line_for_each_epoch_beside_a_table_is_a_table(rows_in):
-    each = "".join(
-        f"Epoch: {epoch}/200  Loss:{a}\n" + printed(STYLES["the tutorial's"], [row] * (i % 5 == 0))
-        for i, row in enumerate(ROWS)
-        for epoch, (a, _) in [row]
-    )
-    assert rows_in(each) == [[(epoch, (a,)) for epoch, (a, _) in ROWS], ROWS[::5]]
+def test_what_each_epoch_prints_stands_beside_what_each_fifth_prints(rows_in):
+    trains = [(epoch, (a,)) for epoch, (a, _) in ROWS]
+    tests = [(epoch, (b,)) for epoch, (_, b) in ROWS]
+    for each, fifth, expected in (
+        ("Epoch: {e}/200  Loss:{a}\n", STYLES["the tutorial's"], [trains, ROWS[::5]]),
+        ("Epoch: {e} | Loss: {a}\n", "Test loss: {b}\n", [trains, tests[::5]]),
+        (
+            "Test loss: {b}\n",
+            "Epoch: {e} | Loss: {a}\n",
+            [[(None, b) for _, b in tests], trains[::5]],
+        ),
+        ("Epoch: {e}\n", "Loss: {a}\nTest: {b}\n", [ROWS[::5]]),
+        ("Loss: {a}\n", STYLES["the tutorial's"], [ROWS[::5]]),
+    ):
+        text = "".join(
+            printed(each, [row]) + printed(fifth, [row] * (i % 5 == 0))
+            for i, row in enumerate(ROWS)
+        )
+        assert rows_in(text) == expected
 
 
 def test_a_loss_without_an_epoch_beside_a_table_is_left_out(rows_in):
-    text = ""
-    for i, (epoch, (a, b)) in enumerate(ROWS):
-        text += f"Loss: {a}\nOrderedDict({{'weights': tensor([0.3406]), 'bias': tensor([0.1])}})\n"
-        if i % 5 == 0:
-            text += f"Epoch: {epoch} | parameters: OrderedDict([('w', tensor([[0.5, 0.7]]))])\n"
-            text += f"Epoch: {epoch} | Loss: {a} | Test loss: {b}\n"
-    assert rows_in(text) == [ROWS[::5]]
-    assert rows_in(f"{text}[tensor(0.3),\n tensor(0.2),\n tensor(0.1),\n") == [ROWS[::5]]
-    beside = "Loss: {a}\nEpoch: {e} | Loss: {a} | Test loss: {b}\n"
-    assert rows_in(printed(beside)) == [ROWS]
-
-
-def test_no_loss_is_left_out_where_another_is_printed_more_often(rows_in):
-    often = [(epoch, (a,)) for epoch, (a, _) in ROWS]
-    text = "".join(
-        f"Epoch: {epoch} | Loss: {a}\n" * (i % 5 == 0) + f"Test loss: {b}\n"
-        for i, (epoch, (a, b)) in enumerate(ROWS)
-    )
-    assert rows_in(text) == [often[::5], [(None, (b,)) for _, (_, b) in ROWS]]
-    text = "".join(
-        f"Epoch: {epoch} | Loss: {a}\n" + f"Test loss: {b}\n" * (i % 5 == 0)
-        for i, (epoch, (a, b)) in enumerate(ROWS)
-    )
-    assert rows_in(text) == [often, [(epoch, (b,)) for epoch, (_, b) in ROWS[::5]]]
-
-
-def test_losses_in_each_tenth_epoch_have_the_epoch_above_them(rows_in):
-    text = "".join(
-        f"Epoch: {epoch}\n" + f"Loss: {a}\nTest: {b}\n" * (i % 5 == 0)
-        for i, (epoch, (a, b)) in enumerate(ROWS)
-    )
-    assert rows_in(text) == [ROWS[::5]]
+    parameters = "OrderedDict([('weights', tensor([[0.5, 0.7]])), ('bias', tensor([0.1]))])\n"
+    text = printed("Loss: {a}\n" + parameters + STYLES["the tutorial's"])
+    assert rows_in(text) == [ROWS]
+    assert rows_in(f"{text}[tensor(0.3),\n tensor(0.2),\n tensor(0.1),\n") == [ROWS]
 
 
 def test_rows_need_no_epoch_if_a_name_or_nothing_stands_beside_the_loss(rows_in):
@@ -238,7 +222,7 @@ NO_TABLES = {
     "a number of rows": "len of X_train 40\nlen of y_train 40\nlen of X_test 10\n",
     "shapes": "X torch.Size([40, 1])\nX torch.Size([50, 1])\nX torch.Size([60, 1])\n",
     "accuracies": "Epoch: 0 | Acc: 0.5\nEpoch: 1 | Acc: 0.6\nEpoch: 2 | Acc: 0.7\n",
-    "times": "Epoch 0 took 0.50s\nEpoch 1 took 0.61 s\nEpoch 2 took 0.71 sec\n",
+    "times": "Epoch 0 took 0.5 s\nEpoch 1 took 0.6 s\nEpoch 2 took 0.7 s\n",
     "dates": "2024-05-01 12:00:03\n2024-05-02 12:00:03\n2024-05-03 12:00:03\n",
     "versions": "torch 2.1.0\ntorch 2.2.0\ntorch 2.3.0\n",
     "one row": "Epoch: 0 | Loss: 0.3 | Test loss: 0.4\n",
