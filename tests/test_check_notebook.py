@@ -476,7 +476,7 @@ def test_numbers_may_be_off_by_a_rounding_and_no_more(name):
     assert "but for last digits" in inside.words
     outside = explain(with_number(table, 7, 1, beyond * near))
     assert outside.settings is None
-    assert "rows 1 to 7 are what section 3 prints" in outside.words
+    assert ("rows 1 to 7 are what section 3 prints" in outside.words) == (name == "section 3")
 
 
 def test_a_number_that_is_off_alone_has_to_be_nearer():

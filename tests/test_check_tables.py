@@ -275,6 +275,9 @@ def test_a_cells_number_is_its_position_among_the_code_cells(tmp_path):
     assert first.rows == second.rows == ROWS
     assert [first.where, second.where] == [f"{file}, cell 2", f"{file}, cell 4"]
     assert first.places == {} or first.places.keys() <= {*first.hints, "lr"}
+    old = {"worksheets": [{"cells": notebook([*stream])["cells"]}], "nbformat": 3}
+    (tmp_path / "old.ipynb").write_text(json.dumps(old), encoding="utf-8")
+    assert [table.rows for table in read(tmp_path / "old.ipynb")] == [ROWS]
 
 
 def test_a_table_in_a_text_is_named_by_its_first_line(tmp_path):

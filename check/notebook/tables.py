@@ -118,7 +118,8 @@ def tables_of_cells(notebook, name):
 
     Text is one string or a list of lines there. What isn't as it should be raises of itself.
     """
-    cells = notebook.get("cells") or ()
+    sheets = notebook.get("worksheets") or [notebook]  # before version 4 the cells were in sheets
+    cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()]
     code_cells = [cell for cell in cells if cell.get("cell_type") == "code"]
     if not code_cells:
         raise ValueError("it is JSON, but no notebook: it has no code cells")
@@ -126,7 +127,7 @@ def tables_of_cells(notebook, name):
         raise ValueError("all its outputs are cleared: run the notebook, save it, and try again")
     tables, codes = [], []
     for number, cell in enumerate(code_cells, start=1):
-        codes.append("".join(cell.get("source", "")))
+        codes.append("".join(cell.get("source", cell.get("input", ""))))
         found = tables_in("".join(map(output_text, cell.get("outputs") or ())))
         hints, places = hints_of(codes) if found else ({}, {})
         tables += [Table(f"{name}, cell {number}", rows, hints, places) for _, rows in found]
@@ -135,7 +136,7 @@ def tables_of_cells(notebook, name):
 
 def output_text(output):
     """Return what an output shows as text; an error's traceback is none."""
-    if output.get("output_type") == "error":
+    if output.get("output_type") in ("error", "pyerr"):
         return ""
     data = output.get("data", output)
     return "".join(output.get("text", data.get("text/plain", ""))) + "\n"
