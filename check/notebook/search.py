@@ -71,6 +71,14 @@ LONG, LONGEST = 20_000, 200_000  # epochs: beyond LONG only the tutorial's own r
 MOST = 100  # runs that are trained to the end: where more print the first rows, digits are too few
 
 
+class State(NamedTuple):
+    """Where a model stands before the first row: at a Start, or where `earlier` training led."""
+
+    pair: tuple
+    start: Start
+    earlier: tuple = ()  # (epochs, lr)
+
+
 class Found(NamedTuple):
     """Settings that print a table's rows, or the first `rows` of them, and how near they are.
 
@@ -202,26 +210,37 @@ class Search:
             by_pair = {start.pair: start for pool in self.starts.values() for start in pool}
             for run in TUTORIAL.values():
                 start = by_pair.get(run.start, Start(run.start, None, ()))
-                yield from self.follow(run.world, run.loop, [start], self.views[0], self.firsts)
-        for a, b, c, d in product(range(cost + 1), repeat=4):
-            if a + b + c + d != cost or b not in self.starts or not self.is_sure():
-                continue
-            loops, views = around(self.loops, LOOPS, c), self.views[d]
-            for world in filter(has_points, around(self.worlds, WORLDS, a)):
-                late = self.printed.first > LATE and a + b + c  # thousands of long runs
-                firsts = [0] if a or late else self.firsts
-                for trains in dict.fromkeys(loop.trains for loop in loops):
-                    for starts in fixed_halves(world, trains, self.known(world, b)):
-                        self.tried += len(starts)
-                        if firsts == [0] and all(view[0] == "train" for view in views):
-                            starts = self.beginning(world, starts)  # whatever the loop is
-                        for loop in loops if starts else ():
-                            if loop.trains == trains:
-                                yield from self.follow(world, loop, starts, views, firsts)
+                states = [State(start.pair, start)]
+                yield from self.follow(run.world, run.loop, states, self.views[0], self.firsts)
+        for of_world, of_start, of_loop, of_view in product(range(cost + 1), repeat=4):
+            if of_world + of_start + of_loop + of_view == cost and of_start in self.starts:
+                yield from self.of_costs(of_world, of_start, of_loop, of_view)
         if cost:
             for world, lr in product(self.worlds, self.rates):
                 if self.is_sure():
                     yield from self.on_paths(world, lr, cost - 1)
+
+    def of_costs(self, of_world, of_start, of_loop, of_view):
+        """Yield the Founds whose World, Start, Loop and view differ in so many places each.
+
+        In another World, or far behind epoch 0, only runs whose first row is epoch 0 are trained:
+        there are thousands.
+        """
+        loops, views = around(self.loops, LOOPS, of_loop), self.views[of_view]
+        late = self.printed.first > LATE and of_start + of_loop
+        firsts = [0] if of_world or late else self.firsts
+        at_start = firsts == [0] and all(view[0] == "train" for view in views)
+        worlds = around(self.worlds, WORLDS, of_world) if self.is_sure() else ()
+        for world, trains in product(worlds, dict.fromkeys(loop.trains for loop in loops)):
+            pools = fixed_halves(world, trains, self.known(world, of_start))
+            for starts in pools if has_points(world) else ():
+                self.tried += len(starts)
+                states = [State(start.pair, start) for start in starts]
+                if at_start:  # the first number is the start's loss, whatever the loop is
+                    states = self.beginning(world, states)
+                for loop in loops if states else ():
+                    if loop.trains == trains:
+                        yield from self.follow(world, loop, states, views, firsts)
 
     def known(self, world, cost):
         """Return the known Starts of this cost, without those from which the line can't be told.
@@ -233,10 +252,10 @@ class Search:
         told = any(world[1:3] == base[1:3] for base in self.worlds)
         return [start for start in self.starts[cost] if told or start.seed is not None]
 
-    def beginning(self, world, starts):
-        """Return the Starts whose train loss is the table's first number."""
-        states = torch.tensor([start.pair for start in starts]).reshape(-1, 2)
-        return [starts[i] for i in np.nonzero(self.begins(world, states))[0]]
+    def beginning(self, world, states):
+        """Return the States whose train loss is the table's first number."""
+        pairs = torch.tensor([state.pair for state in states]).reshape(-1, 2)
+        return [states[i] for i in np.nonzero(self.begins(world, pairs))[0]]
 
     def begins(self, world, states):
         """Say of each state whether its train loss is the table's first number."""
@@ -249,67 +268,71 @@ class Search:
         pool = [s for s in pool if s.seed in self.seeds and s.device == "cpu"]
         path = path_of(world, lr, tuple(start.pair for start in pool))
         self.tried += path[..., 0].numel()
-        epochs, places = np.nonzero(self.begins(world, path))
-        later = np.nonzero(epochs > self.printed.first)[0][:MOST]
-        epochs, places = epochs[later], places[later]
-        starts, stages = [pool[i] for i in places], [(int(epoch), lr) for epoch in epochs]
+        states = [
+            State(tuple(path[epoch, i].tolist()), pool[i], ((int(epoch), lr),))
+            for epoch, i in zip(*np.nonzero(self.begins(world, path)))
+            if epoch > self.printed.first
+        ][:MOST]
         for another in range(min(cost, 1) + 1):
             for then in [rate for rate in self.rates if (rate != lr) == another]:
-                views, states = self.views[cost - another], path[epochs, places]
-                yield from self.follow(world, Loop(then), starts, views, [0], states, stages)
+                yield from self.follow(world, Loop(then), states, self.views[cost - another], [0])
 
     # --- The first number, three rows, all rows
 
-    def follow(self, world, loop, starts, views, firsts, states=None, stages=None):
-        """Yield the Founds among the runs from these Starts, in these views.
+    def follow(self, world, loop, states, views, firsts):
+        """Yield the Founds among the runs from these States, in these views.
 
-        The runs begin at the states (S, 2), if they are given, to which `stages`, an (epochs, lr)
-        for each, have led from the starts.
+        A way to follow is (first, view): the first row's epoch in the run, and the columns. `left`
+        has the places of the States that are left for each way, and `off` how far they are.
         """
-        if states is None:
-            states = torch.tensor([start.pair for start in starts]).reshape(-1, 2)
         ways = list(product(firsts, dict.fromkeys(in_world(world, views))))
         self.tried += len(states) * len(ways)
         left = dict.fromkeys(ways, np.arange(len(states)))
-        for count, wide in ((1, 1), (3, None)):
-            off, _ = self.off(world, loop, states, left, count, wide)
-            room = room_of(self.printed.head(count), world, loop)[:, None, :wide]
-            left = {way: some[(off[way] <= room).all(axis=(0, 2))] for way, some in left.items()}
-            left = {
-                way: some[:MOST] if count == 3 else some for way, some in left.items() if len(some)
-            }
-        off, paths = self.off(world, loop, states, left)
-        room = room_of(self.printed, world, loop)
-        for (first, view), some in left.items():
-            for i, mine in zip(some, off[first, view].swapaxes(0, 1)):
-                earlier = (stages[i],) if stages else ()
-                settings = as_settings(world, loop, starts[i].pair, view, earlier)
-                found = Found(settings, len(mine), first, starts[i])
-                epochs = self.printed.epochs + first
-                if (mine <= room).all():
-                    yield found
-                elif a_sign_flipped(world, loop, paths[i], mine, room, epochs):
-                    yield found._replace(flipped=True)
-                else:
-                    self.remember(found, (mine <= room).all(axis=1).argmin())
+        pairs = torch.tensor([state.pair for state in states]).reshape(-1, 2)
+        for count, wide in ((1, 1), (3, None), (None, None)):
+            printed = self.printed.head(count)
+            off, paths = self.off(world, loop, pairs, left, printed, wide)
+            room = room_of(printed, world, loop)[:, None, :wide]
+            if count:
+                near = {way: (off[way] <= room).all(axis=(0, 2)) for way in left}
+                left = {way: some[near[way]][: MOST * count] for way, some in left.items()}
+                left = {way: some for way, some in left.items() if len(some)}
+        for way, some in left.items():
+            for i, mine in zip(some, off[way].swapaxes(0, 1)):
+                yield from self.judged(world, loop, states[i], way, mine, room[:, 0], paths[i])
 
-    def off(self, world, loop, states, left, count=None, wide=None):
-        """Return how far the runs that are left are from the first rows, and their paths.
+    def off(self, world, loop, pairs, left, printed, wide):
+        """Return how far the runs that are left are from the rows, for each way, and their paths.
 
-        `left` holds, for each way (first, view), the places of the states that are left. The runs
-        are trained once for all ways; of a row so many numbers are compared as `wide` says.
+        The runs are trained once for all ways; of a row so many numbers are compared as `wide`
+        says.
         """
         if not left:
             return {}, {}
-        printed, some = self.printed.head(count), np.unique(np.concatenate([*left.values()]))
+        some = np.unique(np.concatenate([*left.values()]))
         later = max(COLUMNS[name][0] for _, view in left for name in view[:wide])
         last = int(printed.epochs[-1]) + max(first for first, _ in left) + later
-        path, seen = train(world, loop, states[some], last), {}
+        path, seen = train(world, loop, pairs[some], last), {}
         for first, view in dict.fromkeys((first, view[:wide]) for first, view in left):
             ours = printed_by(world, loop, path, printed.epochs + first, view)
             seen[first, view] = off_by(ours, printed.values[:, None, :wide], view)
         off = {(f, v): seen[f, v[:wide]][:, np.searchsorted(some, left[f, v])] for f, v in left}
         return off, dict(zip(some, path.unbind(1)))
+
+    def judged(self, world, loop, state, way, off, room, path):
+        """Yield the Found of a run that is so far off if it follows; else remember how far it did.
+
+        off and room are of shape (R, C), the path (T, 2).
+        """
+        first, view = way
+        settings = as_settings(world, loop, state.start.pair, view, state.earlier)
+        found = Found(settings, len(off), first, state.start)
+        if (off <= room).all():
+            yield found
+        elif a_sign_flipped(world, loop, path, off, room, self.printed.epochs + first):
+            yield found._replace(flipped=True)
+        else:
+            self.remember(found, (off <= room).all(axis=1).argmin())
 
     def remember(self, found, rows):
         """Keep the Found that prints the most first rows."""
