@@ -485,7 +485,7 @@ def from_own_start(search):
     printed, view = search.printed, search.views[0][0]
     if len(printed.rows) < 3 or search.is_near():
         return None
-    worlds = {world.X: world for world in reversed(search.worlds)}.values()
+    worlds = [*{world.X: world for world in reversed(search.worlds)}.values()][::-1]
     still = dict(trains="both", zero_grad=True, older=False)
     loops = [loop for loop in search.loops if loop == loop._replace(**still)]
     loops += [Loop(lr) for lr in search.rates]
