@@ -22,7 +22,6 @@ one process's (numpy_closed_form). `--points 10000000` is the demonstration of s
 import os
 import sys
 import time
-import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +32,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.distributed.nn  # noqa: F401, see Group
+import torch.distributed.nn  # noqa: F401, as it keeps a group that is there when it is imported
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -41,25 +40,24 @@ from manual_grad import numpy_closed_form, program
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import as_trajectory
 
-# How far an epoch may be from the same epoch in one process. Both start from the same parameters,
-# so that their float32 terms are the same. Each side adds up 40 terms, of 1 or less on average, in
-# an order of its own: at most 42 roundings of 2^-24 on each side, the division included.
+# How far an epoch may be from one process's from the same parameters. Their float32 terms are the
+# same, 40 of 1 or less on average, and each side adds them up in an order of its own: at most 42
+# roundings of 2^-24 on each side, the division included.
 TOLERANCE = 2 * 42 * 2.0**-24
 
 TUTORIAL = published_runs()["section 3"]
 
 
 class Group(NamedTuple):
-    """The processes, as one of them sees them, and the tensor in which their numbers meet."""
+    """The processes, as one of them sees them, and the tensor in which their numbers meet.
 
-    # gloo's thread aborts if it meets the interpreter's end, and hangs (torch 2.2) if only it holds
-    # what was sent. So `sums` lives as long as the group, and nothing else keeps the group:
-    # torch.distributed.nn is imported before there is one, and an error's frames are cleared.
+    The tensor lives as long as the group, because gloo hangs (torch 2.2) if it alone holds what was
+    sent. Nothing else may keep the group, because gloo aborts if it meets the interpreter's end.
+    """
 
     rank: int
     size: int
-    device: torch.device
-    sums: torch.Tensor  # float64, shape (3,)
+    sums: torch.Tensor  # float64, shape (3,), on the device of this process
 
     def add_up(self, numbers):
         """Return the sums of three numbers over all processes, float64; of one number, thrice."""
@@ -83,7 +81,7 @@ def join():
     alone = {} if "RANK" in os.environ else dict(store=dist.HashStore(), rank=0, world_size=1)
     dist.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(minutes=5), **alone)
     sums = torch.zeros(3, dtype=torch.float64, device=device)
-    return Group(dist.get_rank(), dist.get_world_size(), device, sums)
+    return Group(dist.get_rank(), dist.get_world_size(), sums)
 
 
 def make_shard(points, rank, size, device="cpu"):
@@ -193,7 +191,7 @@ def report(points, group):
     """Train both ways; the first process prints how long that takes, and how far off it is."""
     say = print if group.rank == 0 else lambda *_: None
     start = TUTORIAL.weight, TUTORIAL.bias, group
-    X, y = make_shard(points, group.rank, group.size, group.device)
+    X, y = make_shard(points, group.rank, group.size, group.sums.device)
     say(f"\n# {points} points. Processes: {group.size} ({dist.get_backend()}).")
     say(f"The first process keeps {len(X)} points. Threads of each: {torch.get_num_threads()}.")
 
@@ -212,19 +210,17 @@ def report(points, group):
 
 
 def main(points):
-    group = join()
+    group, failure = join(), None
     try:
         report(points, group)
     except (ValueError, RuntimeError) as error:
-        traceback.clear_frames(error.__traceback__)  # DDP, in one of them, keeps the group
-        sys.exit(f"process {group.rank} of {group.size}: {error}")
+        failure = str(error)  # the error itself has frames, and DDP in one of them keeps the group
     finally:
         dist.destroy_process_group()
+    if failure is not None:
+        sys.exit(f"process {group.rank} of {group.size}: {failure}")
 
-
-ARGUMENTS = [
-    ("--points", dict(type=int, default=40, help="over all processes; default: the tutorial's 40"))
-]
 
 if __name__ == "__main__":
-    program.run(main, __doc__, ARGUMENTS)
+    option = dict(type=int, default=40, help="over all processes; default: the tutorial's 40")
+    program.run(main, __doc__, [("--points", option)])
