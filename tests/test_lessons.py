@@ -89,7 +89,7 @@ def test_no_word_of_a_picture_is_cut_or_hides_another(name, ran):
 def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradients():
     for run in (ZEROS, LATER, RUN):
         epoch = run._replace(epochs=1).train(torch_optim.train)
-        assert_allclose(first_epoch.on_paper(run), np.ravel(epoch), atol=FLOAT32)
+        assert_allclose([*first_epoch.on_paper(run).values()], np.ravel(epoch), atol=FLOAT32)
         weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
         product = weight * run.X
         y_pred = product + bias
@@ -111,13 +111,10 @@ def test_the_table_has_every_fourth_point_and_its_columns_follow_from_each_other
     text, _ = ran(first_epoch)
     weight, bias = path_by_torch(RUN)[:, epoch]
     assert f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the 40 points" in text
-    table = np.array(rows(text, title, 4, 10), float).T
-    _, x, _, _, residual, sign, _ = table
-    x_train, y_train = RUN.X.ravel(), RUN.y.ravel()
-    y_pred = weight * x_train + bias
-    right = range(40), x_train, y_train, y_pred, y_pred - y_train
-    right = [*(column[::4] for column in right), np.sign(residual), sign * x]
-    assert_allclose(table, np.array(right), atol=PRINTED)
+    x, y = RUN.X[::4].ravel(), RUN.y[::4].ravel()
+    residual = weight * x + bias - y
+    right = range(0, 40, 4), x, y, residual + y, residual, residual.sign(), residual.sign() * x
+    assert_allclose(np.array(rows(text, title, 4, 10), float), np.transpose(right), atol=PRINTED)
     assert not re.search(r"-0(\.0*)?(?![.\d])", text), "a zero with a sign"
 
 
@@ -136,18 +133,18 @@ def test_the_means_and_the_signs_of_all_points_are_printed(ran):
 
 def test_the_graph_has_each_nodes_two_numbers_in_its_box_below_the_heads_of_their_colours(ran):
     (axes,) = ran(first_epoch)[1]["first_epoch_graph"].axes
-    assert len(axes.patches) == 3 + 3 * 4, "three single numbers, four stacks"
     value, gradient, *texts = axes.texts
     assert [value.get_text(), gradient.get_text()] == ["value", "gradient"]
+    words = [text.get_text() for text in texts]
     for name, node in first_epoch.graph(RUN).items():
-        index = [text.get_text() for text in texts].index(name)
-        for array, text, head in zip(node, texts[index + 1 :], (value, gradient)):
+        for i, array, head in zip((1, 2), node, (value, gradient)):
+            text = texts[words.index(name) + i]
             assert text.get_text() == f"{array.ravel()[-1]:.4f}"
             assert color(text) == color(head)
-            beside = abs(text.get_position()[0] - head.get_position()[0])
-            assert beside < 1e-9 or name == "bias"
-            inside = [box.get_bbox().contains(*text.get_position()) for box in axes.patches]
-            assert sum(inside) in (1, 3), "one box, or one stack"
+            (x, y), (right, _) = text.get_position(), head.get_position()
+            assert abs(x - right) < 1e-9 or name == "bias"
+            boxes = sum(box.get_bbox().contains(x, y) for box in axes.patches)
+            assert boxes == (3 if node[0].size > 1 else 1), "a stack, or one box"
 
 
 def test_the_residuals_are_drawn_and_counted_by_sign(ran):
@@ -169,8 +166,7 @@ def test_the_residuals_are_drawn_and_counted_by_sign(ran):
 
 
 def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran):
-    figure = ran(first_epoch)[1]["first_epoch_surface"]
-    everything, enlarged = figure.axes
+    everything, enlarged = ran(first_epoch)[1]["first_epoch_surface"].axes
     _, *gradient, weight, bias = np.ravel(RUN._replace(epochs=1).train(torch_optim.train))
     start = np.array([RUN.weight, RUN.bias])
     arrows = [note for note in enlarged.texts if getattr(note, "arrow_patch", None)]
@@ -217,11 +213,7 @@ def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_step
     for axes, curve, run in zip(maps, lengths.lines, runs, strict=True):
         right = path_by_torch(run._replace(X=RUN64.X, y=RUN64.y))
         _, line = axes.lines
-        walk = np.array(line.get_data())
-        assert_allclose(walk, right, atol=PATH32[run.loss])
-        notes = [note for note in axes.texts if re.fullmatch(r"(epoch )?\d+", note.get_text())]
-        assert [note.get_text() for note in notes] == ["epoch 0", "10", "20", "50", "100"]
-        assert_array_equal([note.xy for note in notes], walk[:, [0, 10, 20, 50, 100]].T)
+        assert_allclose(line.get_data(), right, atol=PATH32[run.loss])
         steps = np.hypot(*np.diff(right))
         assert_allclose(curve.get_xydata().T, [range(1, 101), steps], atol=2 * PATH32[run.loss])
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
@@ -234,15 +226,21 @@ def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_step
     assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
 
 
+def test_an_epochs_number_stands_where_the_path_has_got_by_then(ran):
+    for axes in ran(loss_surface)[1]["loss_surface"].axes[:2]:
+        notes = [note for note in axes.texts if re.fullmatch(r"(epoch )?\d+", note.get_text())]
+        assert [note.get_text() for note in notes] == ["epoch 0", "10", "20", "50", "100"]
+        walk = axes.lines[1].get_xydata()
+        assert_array_equal([note.xy for note in notes], walk[[0, 10, 20, 50, 100]])
+
+
 def test_the_films_key_is_that_of_data_and_line_beside_the_map():
     figure, _ = loss_surface.film(RUN, path_by_torch(RUN))
-    left, right = figure.axes
-    labels = "training data", "test data", "the model's line"
-    assert_key(left.get_legend(), dict(zip(labels, zip(left.lines))))
-    data = torch.hstack([RUN.X, RUN.y]), torch.hstack([RUN.X_test, RUN.y_test])
-    for line, points in zip(left.lines, data):
-        assert_array_equal(line.get_xydata(), points)
-    assert [line.get_label() for line in right.lines[:1]] == ["true parameters"]
+    train, test, line = figure.axes[0].lines
+    drawn = {"training data": [train], "test data": [test], "the model's line": [line]}
+    assert_key(figure.axes[0].get_legend(), drawn)
+    assert_array_equal(train.get_xydata(), torch.hstack([RUN.X, RUN.y]))
+    assert_array_equal(test.get_xydata(), torch.hstack([RUN.X_test, RUN.y_test]))
     assert_words_are_whole(figure)
 
 
@@ -281,9 +279,9 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         losses = np.array([loss_by_torch(loss, *point) for point in right.T])
         size = max(1, abs(right).max())
         star, line, start, end = panel.lines
-        walk = np.array(line.get_data())
-        assert_allclose(walk, right, atol=PATH64 * size)
-        assert_array_equal([*start.get_xydata(), *end.get_xydata()], walk[:, [0, -1]].T)
+        assert_allclose(line.get_data(), right, atol=PATH64 * size)
+        ends = [*start.get_xydata(), *end.get_xydata()]
+        assert_array_equal(ends, line.get_xydata()[[0, -1]])
         assert star.get_zorder() > line.get_zorder(), "no path hides the star"
         # A loss is at most PATH64 * size off for MAE, and that times twice the residual for MSE.
         near = dict(atol=PATH64 * size, rtol=PATH64 * size)
@@ -307,19 +305,21 @@ def test_the_curvatures_are_torchs_and_so_printed(ran):
     assert f"stable rate, 2 / h of the steepest = {2 / H[1]:.4f}\n" in text
 
 
+TORCHS = {
+    "plain SGD": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, dict(momentum=0.9)),
+    "Nesterov": (torch.optim.SGD, dict(momentum=0.9, nesterov=True)),
+    "RMSprop": (torch.optim.RMSprop, {}),
+    "Adam": (torch.optim.Adam, {}),
+}
+
+
 def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ran):
     text, figures = ran(optimizer_paths)
     left, right = figures["optimizers"].axes
-    drawn = {}
-    for title, line, curve, row in zip(
-        ("plain SGD", "momentum", "Nesterov", "RMSprop", "Adam"),
-        left.lines[1:],
-        right.lines,
-        rows(text, "apart\n", 1, 5),
-        strict=True,
-    ):
-        name, options, _ = optimizer_paths.OPTIMIZERS[title]
-        optim = getattr(torch.optim, name)
+    lines, printed, drawn = left.lines[1:], rows(text, "apart\n", 1, 5), {}
+    for title, line, curve, row in zip(TORCHS, lines, right.lines, printed, strict=True):
+        optim, options = TORCHS[title]
         weight, bias = points = np.transpose(line.get_xydata())
         theirs = RUN64._replace(loss="mse").train(torch_optim.train, optim=optim, **options)
         apart = np.abs([weight[1:] - theirs.weight, bias[1:] - theirs.bias]).max()
@@ -334,26 +334,20 @@ def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ra
     assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
 
 
-# --- autograd_function
-
-
-def gradients(loss_fn, y_pred, y, loss_grad):
-    """Return the loss, and its gradients for y_pred and y, times loss_grad."""
-    y_pred, y = (tensor.clone().requires_grad_() for tensor in (y_pred, y))
-    loss = loss_fn(y_pred, y)
-    loss.backward(loss_grad)
-    return loss.detach(), y_pred.grad, y.grad
-
-
 @pytest.mark.parametrize("n", [3, 1000])
 def test_value_and_gradients_are_l1losses_to_the_bit(n):
-    y_pred, y = torch.randn(2, n, 1, generator=torch.Generator().manual_seed(n))
+    y_pred, y = points = torch.randn(2, n, 1, generator=torch.Generator().manual_seed(n))
     y[: n // 3] = y_pred[: n // 3]  # residuals that are exactly 0
-    points = y_pred, y, torch.tensor(0.3)
-    ours, theirs = (gradients(loss_fn, *points) for loss_fn in (MAE.apply, nn.L1Loss()))
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    points.requires_grad_()
+    ours, theirs = (loss_fn(*points) for loss_fn in (MAE.apply, nn.L1Loss()))
+    gradients = [torch.autograd.grad(0.3 * loss, points) for loss in (ours, theirs)]
+    torch.testing.assert_close([ours], [theirs], rtol=0, atol=0)
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+def test_predictions_and_labels_of_two_shapes_are_refused():
     with pytest.raises(ValueError, match="must have y_pred's"):
-        MAE.apply(y_pred, y.ravel())
+        MAE.apply(torch.ones(3, 1), torch.ones(3))
 
 
 def test_the_runs_are_equal_to_the_bit_and_gradcheck_finds_the_mistake(ran):
