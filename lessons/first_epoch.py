@@ -44,17 +44,17 @@ def table(run, weight, bias):
 
 
 def on_paper(run):
-    """Return five numbers, in float32, by what they are and how the table gives them."""
+    """Return five rows: what it is, how it follows from the table, and the number, in float32."""
     weight, bias, lr = map(np.float32, (run.weight, run.bias, run.lr))
     *_, residual, sign, sign_X = table(run, weight, bias)
     weight_grad, bias_grad = sign_X.mean(), sign.mean()
-    return {
-        ("loss", "mean of |residual|"): np.abs(residual).mean(),
-        ("weight gradient", "mean of sign * x"): weight_grad,
-        ("bias gradient", "mean of sign"): bias_grad,
-        ("new weight", "weight - lr * its gradient"): weight - lr * weight_grad,
-        ("new bias", "bias - lr * its gradient"): bias - lr * bias_grad,
-    }
+    return [
+        ("loss", "mean of |residual|", np.abs(residual).mean()),
+        ("weight gradient", "mean of sign * x", weight_grad),
+        ("bias gradient", "mean of sign", bias_grad),
+        ("new weight", "weight - lr * its gradient", weight - lr * weight_grad),
+        ("new bias", "bias - lr * its gradient", bias - lr * bias_grad),
+    ]
 
 
 def print_table(run, parameters):
@@ -73,8 +73,8 @@ def print_numbers(run):
     print("\n# The first epoch: loss, gradients and step, in two ways\n")
     print(f"{'on paper':>59}{'torch':>14}")
     by_torch = np.ravel(run._replace(epochs=1).train(torch_optim.train))
-    for (words, number), other in zip(on_paper(run).items(), by_torch):
-        print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*words, number, other))
+    for row, number in zip(on_paper(run), by_torch):
+        print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, number))
     print(f"\nThe means are those of all {len(run.X)} points. Both columns are float32, which")
     print("keeps about 7 digits: they may differ from the 8th digit on.")
 
@@ -124,7 +124,7 @@ def plot_surface(run):
     The step is 0.01 long, too short to be seen on the whole surface, so that the right panel shows
     its surroundings enlarged 45 times.
     """
-    _, *numbers = on_paper(run).values()
+    _, *numbers = (number for *_, number in on_paper(run))
     gradient, new, start = np.reshape([*numbers, run.weight, run.bias], (3, 2))
     center, reach = start + (new - start) / 4, np.array([0.01, 0.011])
     far = [(0.98, 0.6), (0.94, 0.51), (0.9, 0.425)]

@@ -121,7 +121,6 @@ def test_divergence_is_said_in_words_and_the_next_drag_starts_anew(window):
     assert "The MSE rose from 0.1049 in epoch 0. Lower lr?" in window.words.get_text()
     window.train(1000)
     assert "\nDiverged: " in window.words.get_text()
-    assert np.isfinite(window.path).all()
     drag(window.bias.ax, 0.5)
     np.testing.assert_allclose(window.path, [(-0.2, 0.3)], atol=PIXEL)
     assert "\nTrain from here" in window.words.get_text()

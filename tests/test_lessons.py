@@ -86,22 +86,19 @@ def test_no_word_of_a_picture_is_cut_or_hides_another(name, ran):
         assert_words_are_whole(figure)
 
 
-def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradients():
-    for run in (ZEROS, LATER, RUN):
-        epoch = run._replace(epochs=1).train(torch_optim.train)
-        assert_allclose([*first_epoch.on_paper(run).values()], np.ravel(epoch), atol=FLOAT32)
-        weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
-        product = weight * run.X
-        y_pred = product + bias
-        residual = y_pred - run.y
-        size = residual.abs()
-        tensors = [weight, product, bias, y_pred, residual, size, size.mean()]
-        for tensor in tensors:
-            tensor.retain_grad()
-        tensors[-1].backward()
-        for node, tensor in zip(first_epoch.graph(run).values(), tensors, strict=True):
-            ours, theirs = map(torch.tensor, node), (tensor.detach(), tensor.grad)
-            torch.testing.assert_close(tuple(ours), theirs, rtol=0, atol=FLOAT32)
+@pytest.mark.parametrize("run", [ZEROS, LATER, RUN], ids=["some residuals 0", "later", "start"])
+def test_each_node_of_the_graph_has_torchs_value_and_gradient(run):
+    weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
+    product = weight * run.X
+    y_pred = product + bias
+    residual = y_pred - run.y
+    size = residual.abs()
+    tensors = [weight, product, bias, y_pred, residual, size, size.mean()]
+    gradients = torch.autograd.grad(tensors[-1], tensors)
+    nodes = first_epoch.graph(run).values()
+    for node, *theirs in zip(nodes, tensors, gradients, strict=True):
+        for ours, right in zip(node, theirs):
+            assert_allclose(ours, right.detach(), rtol=0, atol=FLOAT32)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +118,8 @@ def test_the_table_has_every_fourth_point_and_its_columns_follow_from_each_other
 def test_the_means_and_the_signs_of_all_points_are_printed(ran):
     text, _ = ran(first_epoch)
     run = RUN.train(torch_optim.train)
-    printed = [row[-2:] for row in rows(text, "in two ways", 3, 5)]
-    first = [column[0] for column in run]
-    assert_allclose(np.array(printed, float).T, [first, first], atol=PRINTED)
+    for (*_, by_hand, by_torch), column in zip(rows(text, "in two ways", 3, 5), run):
+        assert_allclose([float(by_hand), float(by_torch)], column[0], atol=PRINTED)
     weight, bias = path_by_torch(RUN)[:, 30]
     signs = (weight * RUN.X + bias - RUN.y).sign()
     assert f"{(signs > 0).sum()} have sign 1 and {(signs < 0).sum()} sign -1" in text
@@ -245,24 +241,23 @@ def test_the_films_key_is_that_of_data_and_line_beside_the_map():
 
 
 def test_each_frame_of_the_film_shows_line_and_point_of_the_epoch_in_its_title(monkeypatch):
-    frames, points = [], path_by_torch(RUN._replace(epochs=200))
+    points, epochs = path_by_torch(RUN._replace(epochs=200)), [*range(0, 200, 5), *[200] * 8]
 
-    def note(writer):
+    def check(writer):
+        epoch = epochs.pop(0)
+        weight, bias = points[:, epoch]
         left, right = plt.gcf().axes
-        lines = left.lines[-1], *right.lines[-2:]
-        frames.append((left.get_title(), *(np.array(line.get_data()) for line in lines)))
+        loss = loss_by_torch("mae", weight, bias)
+        assert left.get_title() == f"Epoch {epoch}: MAE = {loss:.3f}"
+        assert_array_equal(left.lines[-1].get_data(), [[0, 1], [bias, weight + bias]])
+        assert_array_equal(right.lines[-2].get_data(), points[:, : epoch + 1])
+        assert_array_equal(right.lines[-1].get_xydata(), [points[:, epoch]])
 
-    monkeypatch.setattr(PillowWriter, "grab_frame", note)
+    monkeypatch.setattr(PillowWriter, "grab_frame", check)
     monkeypatch.setattr(PillowWriter, "saving", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(loss_surface.pictures, "save_figure", lambda *_: None)
     loss_surface.main(animation=True)
-    for frame, epoch in zip(frames, [*range(0, 200, 5), *[200] * 8], strict=True):
-        title, line, walk, point = frame
-        weight, bias = points[:, epoch]
-        assert title == f"Epoch {epoch}: MAE = {loss_by_torch('mae', weight, bias):.3f}"
-        assert_array_equal(line, [[0, 1], [bias, weight + bias]])
-        assert_array_equal(walk, points[:, : epoch + 1])
-        assert_array_equal(point, [[weight], [bias]])
+    assert not epochs, "all frames are shown"
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae"])
