@@ -27,16 +27,16 @@ def no_gpus(monkeypatch):
 
 @pytest.fixture
 def alone(no_gpus):
-    """The group of this process; it has ended after the test, whatever fails."""
+    """The sums of this process alone; its group has ended after the test, whatever fails."""
     yield data_parallel.join()
     dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("train", WAYS)
 def test_what_is_sent_is_exact_and_lives_as_long_as_the_group(train, alone, monkeypatch):
-    assert alone.add_up(2**53 - 1)[0].item() == 2**53 - 1, "float32 would say 2^53"
+    assert data_parallel.add_up(2**53 - 1, alone)[0].item() == 2**53 - 1, "float32 would say 2^53"
     sent, all_reduce = [], dist.all_reduce
-    note = lambda tensor: (sent.append(tensor is alone.sums), all_reduce(tensor))  # noqa: E731
+    note = lambda tensor: (sent.append(tensor is alone), all_reduce(tensor))  # noqa: E731
     monkeypatch.setattr(dist, "all_reduce", note)
     train(*RUN[:2], RUN.weight, RUN.bias, alone, lr=RUN.lr, epochs=3)
     assert sent == [True] * 4, "the number of points, and three epochs' sums"
@@ -90,15 +90,15 @@ def test_a_wrong_training_is_refused(monkeypatch, no_gpus):
 def test_two_processes_train_on_unequal_shards_until_one_is_killed(monkeypatch, no_gpus):
     """This process and a copy of it, joined as torchrun joins the processes that it starts."""
 
-    def report(points, group):
-        shard = slice(13) if group.rank == 0 else slice(13, 40)
+    def report(points, sums):
+        shard = slice(13) if dist.get_rank() == 0 else slice(13, 40)
         data = RUN.X[shard].clone(), RUN.y[shard].clone(), RUN.weight, RUN.bias
         for train in WAYS:
-            found.append(data_parallel.farthest(train(*data, group, lr=RUN.lr, epochs=20)))
-        group.add_up(0)  # both have trained
-        if group.rank == 1:
+            found.append(data_parallel.farthest(train(*data, sums, lr=RUN.lr, epochs=20)))
+        data_parallel.add_up(0, sums)  # both have trained
+        if dist.get_rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        group.add_up(0)
+        data_parallel.add_up(0, sums)
 
     found = []
     monkeypatch.setattr(data_parallel, "report", report)

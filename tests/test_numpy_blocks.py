@@ -125,10 +125,10 @@ def test_points_that_fit_into_a_block_start_no_thread(monkeypatch):
     numpy_blocks.train(*noisy_line(BLOCK), epochs=2, threads=8)
 
 
-@pytest.mark.parametrize("threads", [0, 1.5])
-def test_a_bad_number_of_threads_is_refused(threads):
-    with pytest.raises(ValueError, match=f"threads must be .* 1 or more, or None, not {threads}"):
-        numpy_blocks.train(*noisy_line(5), threads=threads)
+@pytest.mark.parametrize(("name", "value"), [("threads", 0), ("threads", 1.5), ("loss", "l1")])
+def test_a_bad_option_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be .*, not {value!r}$"):
+        numpy_blocks.train(*noisy_line(5), **{name: value})
 
 
 @pytest.mark.parametrize("threads", [1, 2])
