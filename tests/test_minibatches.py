@@ -84,6 +84,7 @@ def test_the_validation_loss_chooses_a_rate_and_the_test_loss_comes_last(ran):
 def test_the_losses_by_hand_are_torchs_and_drawn_over_steps_and_over_points_seen(ran, by_torch):
     left, right = ran(minibatches)[1]["minibatches"].axes
     assert [left.get_xlabel(), right.get_xlabel()] == ["steps", "points seen"]
+    assert [left.get_xlim()[0], right.get_xlim()[0], left.get_ylim()[0]] == [0, 0, 0]
     assert_allclose([axes.lines[-1].get_ydata() for axes in (left, right)], FLOOR)
     drawn = {}
     for (size, states), *lines in zip(by_torch.items(), left.lines, right.lines):
