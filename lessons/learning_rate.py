@@ -101,7 +101,8 @@ def main():
     # In float64: rounding then plays no part, not even where a run jumps back to its start.
     run = run._replace(X=run.X.double(), y=run.y.double())
     h = curvatures(run.X)
-    fastest, limit = 2 / h.sum(), 2 / h.max()
+    fastest = 2 / h.sum()
+    limit = 2 / h.max()
     print("\n# MSE: the learning rates that its curvatures allow")
     print(f"h = {h[0]:.4f} along the flattest axis, {h[1]:.4f} along the steepest")
     print(f"the fastest rate, 2 / (sum of both) = {fastest:.4f}")
