@@ -34,17 +34,13 @@ from manual_grad.trajectory import find_cycle
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
 
 
-def states_of(trajectory):
-    return zip(trajectory.weight.tolist(), trajectory.bias.tolist())
+def cycle_of(trajectory, every):
+    """Return the cycle's first epoch and period, and its first epoch whose row the table prints.
 
-
-def first_printed_epoch(trajectory, every):
-    """Return the first epoch in the cycle whose row the table prints.
-
-    State A is the one before this epoch's step, state B the one after it.
+    State A is the one before that epoch's step, state B the one after it.
     """
-    first, _ = find_cycle(states_of(trajectory))
-    return (first // every + 1) * every
+    first, period = find_cycle(zip(trajectory.weight.tolist(), trajectory.bias.tolist()))
+    return first, period, (first // every + 1) * every
 
 
 def both_losses(run, weight, bias):
@@ -55,8 +51,7 @@ def both_losses(run, weight, bias):
 
 def print_cycle(name, run, trajectory):
     """Print a run's states A and B, a step by hand from each, and the row that the table prints."""
-    first, period = find_cycle(states_of(trajectory))
-    epoch = first_printed_epoch(trajectory, EVERY[name])
+    first, period, epoch = cycle_of(trajectory, EVERY[name])
     print(f"\n# The cycle, {name}: from epoch {first} on, {period} states")
     print(f"state{'epoch':>7}{'weight':>20}{'bias':>20}{'train loss':>23}{'test loss':>23}")
     states = np.array([trajectory.weight, trajectory.bias])[:, [epoch - 1, epoch]]
@@ -66,7 +61,7 @@ def print_cycle(name, run, trajectory):
     for letter, other, (weight, bias), target in zip("AB", "BA", states.T, states.T[::-1]):
         start = run._replace(weight=weight.item(), bias=bias.item(), epochs=1)
         _, *gradient, new_weight, new_bias = np.ravel(start.train(numpy_closed_form.train))
-        high = (weight * run.X + bias > run.y).sum()
+        high = (start.weight * run.X + start.bias > run.y).sum()
         off = np.abs(target - [new_weight, new_bias]).max()
         print(f"At {letter} {high} of {len(run.y)} predictions are too high: gradient ", end="")
         print("({:+.4f}, {:+.4f}). A step leads to {}, {:.0g} off.".format(*gradient, other, off))
@@ -78,7 +73,7 @@ def print_cycle(name, run, trajectory):
 @plt.rc_context(pictures.SLIDE)
 def plot(run, trajectory, every):
     """Draw both models' losses beside the row's, and those of each epoch; return the Figure."""
-    epoch = first_printed_epoch(trajectory, every)
+    _, _, epoch = cycle_of(trajectory, every)
     shown = np.arange(epoch - 2, epoch + every + 2)
     states = trajectory.weight[shown], trajectory.bias[shown]
     train, test = both_losses(run, *states)
