@@ -232,9 +232,11 @@ def test_an_epochs_number_stands_where_the_path_has_got_by_then(ran):
 
 def test_the_films_key_is_that_of_data_and_line_beside_the_map():
     figure, _ = loss_surface.film(RUN, path_by_torch(RUN))
-    train, test, line = figure.axes[0].lines
+    left, right = figure.axes
+    train, test, line = left.lines
     drawn = {"training data": [train], "test data": [test], "the model's line": [line]}
-    assert_key(figure.axes[0].get_legend(), drawn)
+    assert_key(left.get_legend(), drawn)
+    assert right.lines[0].get_label() == "true parameters", "the star of the map"
     assert_array_equal(train.get_xydata(), torch.hstack([RUN.X, RUN.y]))
     assert_array_equal(test.get_xydata(), torch.hstack([RUN.X_test, RUN.y_test]))
     assert_words_are_whole(figure)
