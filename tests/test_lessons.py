@@ -295,8 +295,9 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
 
 
 def test_the_curvatures_are_torchs_and_so_printed(ran):
-    text, _ = ran(learning_rate)
+    text, figures = ran(learning_rate)
     assert_allclose(learning_rate.curvatures(RUN.X), H, rtol=FLOAT64)
+    assert f"beyond {2 / H[1]:.4f} training diverges" in figures["learning_rate"].get_suptitle()
     assert f"h = {H[0]:.4f} along the flattest axis, {H[1]:.4f} along the steepest\n" in text
     assert f"fastest rate, 2 / (sum of both) = {2 / H.sum():.4f}\n" in text
     assert f"stable rate, 2 / h of the steepest = {2 / H[1]:.4f}\n" in text
