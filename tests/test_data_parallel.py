@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,6 +64,15 @@ def test_one_process_needs_no_launcher_and_prints_what_it_has_learned(capsys, no
     learned = np.array(re.findall(r"learned weight ([\d.]+), bias ([\d.]+)\n", printed), float)
     one = RUN.train(numpy_closed_form.train)
     np.testing.assert_allclose(learned, [[one.weight[-1], one.bias[-1]]] * 2, rtol=0, atol=1e-6)
+
+
+def test_an_epochs_milliseconds_are_printed(capsys, no_gpus, monkeypatch):
+    clock = SimpleNamespace(perf_counter=iter([5, 6, 10, 13]).__next__)
+    monkeypatch.setattr(data_parallel, "time", clock)
+    data_parallel.main(points=3)
+    printed = capsys.readouterr().out
+    assert "\n# by hand: 10.00 ms an epoch\n" in printed  # 100 epochs
+    assert "\n# DDP: 30.00 ms an epoch\n" in printed
 
 
 def test_only_the_tutorials_points_are_compared_with_one_process(capsys, no_gpus):
