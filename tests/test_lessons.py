@@ -86,6 +86,12 @@ def test_no_word_of_a_picture_is_cut_or_hides_another(name, ran):
         assert_words_are_whole(figure)
 
 
+def test_the_numbers_on_paper_are_torchs_where_the_signs_are_mixed():
+    epoch = np.ravel(LATER._replace(epochs=1).train(torch_optim.train))
+    on_paper = [number for *_, number in first_epoch.on_paper(LATER)]
+    assert_allclose(on_paper, epoch, rtol=0, atol=FLOAT32)
+
+
 @pytest.mark.parametrize("run", [ZEROS, LATER, RUN], ids=["some residuals 0", "later", "start"])
 def test_each_node_of_the_graph_has_torchs_value_and_gradient(run):
     weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
