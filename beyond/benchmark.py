@@ -18,6 +18,7 @@ from pathlib import Path
 if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
@@ -102,19 +103,17 @@ def as_table(costs):
     return [" | ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
 
 
+@plt.rc_context(SLIDE)
 def plot(costs):
     """Draw cost per epoch against the number of points; return the Figure."""
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(SLIDE):
-        figure, axes = plt.subplots()
-        for name, color, marker in zip(TRAINERS, COLORS, MARKERS):
-            times = [cost[name] for cost in costs.values()]
-            axes.plot(list(costs), times, label=name, color=color, marker=marker)
-        axes.set(xscale="log", yscale="log", title="What an epoch costs (float32, MAE)")
-        axes.set(xlabel="Number of points", ylabel="Time per epoch (microseconds)")
-        axes.grid(alpha=0.3)
-        axes.legend(title="trainer, threads")
+    figure, axes = plt.subplots()
+    for name, color, marker in zip(TRAINERS, COLORS, MARKERS):
+        times = [cost[name] for cost in costs.values()]
+        axes.plot(list(costs), times, label=name, color=color, marker=marker)
+    axes.set(xscale="log", yscale="log", title="What an epoch costs (float32, MAE)")
+    axes.set(xlabel="Number of points", ylabel="Time per epoch (microseconds)")
+    axes.grid(alpha=0.3)
+    axes.legend(title="trainer, threads")
     return figure
 
 
@@ -128,7 +127,6 @@ def main(quick):
     save_figure(plot(costs), "benchmark")
 
 
-OPTIONS = [("--quick", dict(action="store_true", help="small sizes only"))]
-
 if __name__ == "__main__":
-    program.run(main, __doc__, OPTIONS)
+    option = dict(action="store_true", help="small sizes only")
+    program.run(main, __doc__, [("--quick", option)])

@@ -22,10 +22,8 @@ one process's (numpy_closed_form). `--points 10000000` is the demonstration of s
 import os
 import sys
 import time
-import traceback
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 if not __package__:  # started by its file name, as an editor's run button does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -33,7 +31,7 @@ if not __package__:  # started by its file name, as an editor's run button does
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.distributed.nn  # noqa: F401, see Group
+import torch.distributed.nn  # noqa: F401, as it keeps a group that is there when it is imported
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -41,38 +39,20 @@ from manual_grad import numpy_closed_form, program
 from manual_grad.published_runs import published_runs
 from manual_grad.trajectory import as_trajectory
 
-# How far an epoch may be from the same epoch in one process. Both start from the same parameters,
-# so that their float32 terms are the same. Each side adds up 40 terms, of 1 or less on average, in
-# an order of its own: at most 42 roundings of 2^-24 on each side, the division included.
+# How far an epoch may be from one process's from the same parameters. Their float32 terms are the
+# same, 40 of 1 or less on average, and each side adds them up in an order of its own: at most 42
+# roundings of 2^-24 on each side, the division included.
 TOLERANCE = 2 * 42 * 2.0**-24
 
 TUTORIAL = published_runs()["section 3"]
 
 
-class Group(NamedTuple):
-    """The processes, as one of them sees them, and the tensor in which their numbers meet."""
-
-    # gloo's thread aborts if it meets the interpreter's end, and hangs (torch 2.2) if only it holds
-    # what was sent. So `sums` lives as long as the group, and nothing else keeps the group:
-    # torch.distributed.nn is imported before there is one, and an error's frames are cleared.
-
-    rank: int
-    size: int
-    device: torch.device
-    sums: torch.Tensor  # float64, shape (3,)
-
-    def add_up(self, numbers):
-        """Return the sums of three numbers over all processes, float64; of one number, thrice."""
-        self.sums.copy_(torch.as_tensor(numbers))
-        dist.all_reduce(self.sums)
-        return self.sums
-
-
 def join():
-    """Join the processes that torchrun started, or be the only one; return the Group.
+    """Join the processes that torchrun started, or be the only one; return the tensor of sums.
 
     gloo connects CPUs. nccl connects GPUs, where it is built in and each process has its own. A
-    process that hears nothing from the others for five minutes gives up.
+    process that hears nothing from the others for five minutes gives up. Nothing may keep the group
+    of processes beyond its end in `main`, because gloo aborts if it meets the interpreter's end.
     """
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
     local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
@@ -82,8 +62,18 @@ def join():
         torch.cuda.set_device(device)
     alone = {} if "RANK" in os.environ else dict(store=dist.HashStore(), rank=0, world_size=1)
     dist.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(minutes=5), **alone)
-    sums = torch.zeros(3, dtype=torch.float64, device=device)
-    return Group(dist.get_rank(), dist.get_world_size(), device, sums)
+    return torch.zeros(3, dtype=torch.float64, device=device)
+
+
+def add_up(numbers, sums):
+    """Return the sums of three numbers over all processes, float64; of one number, thrice.
+
+    They meet in `sums`, from `join`, which lives as long as the group of processes, because gloo
+    hangs (torch 2.2) if it alone holds what was sent.
+    """
+    sums.copy_(torch.as_tensor(numbers))
+    dist.all_reduce(sums)
+    return sums
 
 
 def make_shard(points, rank, size, device="cpu"):
@@ -102,10 +92,10 @@ def make_shard(points, rank, size, device="cpu"):
     return X, (0.7 * X).add_(0.3)
 
 
-def by_hand(X, y, weight, bias, group, *, lr, epochs):
+def by_hand(X, y, weight, bias, sums, *, lr, epochs):
     """Train on all processes' shards (X, y of shape (m, 1)) with MAE; return the Trajectory."""
     weight, bias = X.new_tensor(weight), X.new_tensor(bias)
-    points = group.add_up(len(X))[0].item()
+    points = add_up(len(X), sums)[0].item()
     rows = []
 
     for _ in range(epochs):
@@ -120,7 +110,7 @@ def by_hand(X, y, weight, bias, group, *, lr, epochs):
 
         # 4. Backpropagation: this shard's sums, then those of all shards
         sign = residual.sign()
-        sums = group.add_up(torch.stack([loss_sum, (sign * X).sum(), sign.sum()]))
+        add_up(torch.stack([loss_sum, (sign * X).sum(), sign.sum()]), sums)
         loss, weight_grad, bias_grad = (sums / points).to(X.dtype)
 
         # 5. Gradient descent
@@ -148,11 +138,12 @@ class Line(nn.Module):
         return self.weights * x + self.bias
 
 
-def with_ddp(X, y, weight, bias, group, *, lr, epochs):
+def with_ddp(X, y, weight, bias, sums, *, lr, epochs):
     """Train as by_hand does, under DistributedDataParallel; the step stays by hand."""
     line = Line(weight, bias).to(X.device)
     ddp = DistributedDataParallel(line)
-    scale = group.size * len(X) / group.add_up(len(X))[0].item()
+    size = dist.get_world_size()
+    scale = size * len(X) / add_up(len(X), sums)[0].item()
     rows = []
 
     for _ in range(epochs):
@@ -173,7 +164,7 @@ def with_ddp(X, y, weight, bias, group, *, lr, epochs):
             line.weights -= lr * line.weights.grad
             line.bias -= lr * line.bias.grad
 
-        mean_loss = group.add_up(loss.detach())[0] / group.size
+        mean_loss = add_up(loss.detach(), sums)[0] / size
         row = mean_loss, line.weights.grad, line.bias.grad, line.weights, line.bias
         rows.append([number.item() for number in row])
 
@@ -189,12 +180,13 @@ def farthest(trajectory):
     return np.abs(np.transpose(trajectory) - alone).max()
 
 
-def report(points, group):
+def report(points, sums):
     """Train both ways; the first process prints how long that takes, and how far off it is."""
-    say = print if group.rank == 0 else lambda *_: None
-    start = TUTORIAL.weight, TUTORIAL.bias, group
-    X, y = make_shard(points, group.rank, group.size, group.device)
-    say(f"\n# {points} points. Processes: {group.size} ({dist.get_backend()}).")
+    rank, size = dist.get_rank(), dist.get_world_size()
+    say = print if rank == 0 else lambda *_: None
+    start = TUTORIAL.weight, TUTORIAL.bias, sums
+    X, y = make_shard(points, rank, size, sums.device)
+    say(f"\n# {points} points. Processes: {size} ({dist.get_backend()}).")
     say(f"The first process keeps {len(X)} points. Threads of each: {torch.get_num_threads()}.")
 
     for name, train in {"by hand": by_hand, "DDP": with_ddp}.items():
@@ -212,19 +204,18 @@ def report(points, group):
 
 
 def main(points):
-    group = join()
+    sums, failure = join(), None
     try:
-        report(points, group)
+        report(points, sums)
     except (ValueError, RuntimeError) as error:
-        traceback.clear_frames(error.__traceback__)  # DDP, in one of them, keeps the group
-        sys.exit(f"process {group.rank} of {group.size}: {error}")
+        # Its words alone: the error has frames, and DDP in one of them keeps the group.
+        failure = f"process {dist.get_rank()} of {dist.get_world_size()}: {error}"
     finally:
         dist.destroy_process_group()
+    if failure:
+        sys.exit(failure)
 
-
-ARGUMENTS = [
-    ("--points", dict(type=int, default=40, help="over all processes; default: the tutorial's 40"))
-]
 
 if __name__ == "__main__":
-    program.run(main, __doc__, ARGUMENTS)
+    option = dict(type=int, default=40, help="over all processes; default: the tutorial's 40")
+    program.run(main, __doc__, [("--points", option)])

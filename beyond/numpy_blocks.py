@@ -30,9 +30,9 @@ import numpy as np
 from manual_grad.losses import sigmoid
 from manual_grad.trajectory import as_array, as_trajectory, check_arguments
 
-# Points in a block, at most. At float32 a thread's arrays take 1.6 MB, which some L2 caches hold
-# and others leave to L3 in part. Shorter blocks are slower on several threads, because Python lets
-# only one thread at a time go from one of NumPy's loops to the next, and the others wait for it.
+# Points in a block, at most. At float32 a thread's arrays take 1.6 MB, which some L2 caches hold.
+# Shorter blocks are slower on several threads, because Python lets only one thread at a time go
+# from one of NumPy's loops to the next.
 BLOCK = 131_072
 
 # The terms of a block stand in this many rows, unless it is short. Adding up the rows takes 31
@@ -94,21 +94,19 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
     if not isinstance(threads, Integral) or threads < 1:
         raise ValueError(f"threads must be a whole number, 1 or more, or None, not {threads!r}")
     check_arguments(X, y, weight, bias, loss, lr, epochs)
-    dtype = as_array(X).dtype.type
-    X, y = (np.asarray(as_array(values), dtype) for values in (X, y))
+    dtype, n = as_array(X).dtype.type, len(X)
+    X, y = (np.asarray(as_array(values), dtype)[:, 0] for values in (X, y))
     weight, lr = dtype(weight), dtype(lr)
     bias = dtype(bias) + dtype(0)  # 0.0 and never -0.0, so that no prediction or residual is -0.0
-    loss_fn = LOSSES[loss]
-    n = len(X)
-    own, *others = shares(X[:, 0], y[:, 0], threads)
+    own, *others = shares(X, y, threads)
     rows = []
 
     # A pool starts a thread when it is first given work: where there is one share, none.
     with ThreadPoolExecutor(max(1, len(others)), initializer=partial(np.seterr, **QUIET)) as pool:
         for _ in range(epochs):
             # Steps 1 to 4, of all blocks
-            waiting = [pool.submit(add_up, share, weight, bias, loss_fn) for share in others]
-            sums = add_up(own, weight, bias, loss_fn)
+            waiting = [pool.submit(add_up, share, weight, bias, LOSSES[loss]) for share in others]
+            sums = add_up(own, weight, bias, LOSSES[loss])
             for future in waiting:
                 sums += future.result()
             loss_sum, weight_sum, bias_sum = np.sum(sums, axis=0) if len(sums) > 1 else sums[0]
@@ -120,7 +118,7 @@ def train(X, y, weight, bias, *, loss="mae", lr=0.01, epochs=100, threads=None):
 
             rows.append((loss_sum / n, weight_grad, bias_grad, weight, bias))
 
-    return as_trajectory(rows, X.dtype)
+    return as_trajectory(rows, dtype)
 
 
 def add_up(blocks, weight, bias, loss_fn):
@@ -152,8 +150,7 @@ def shares(X, y, threads):
     """
     n = len(X)
     whole = n - n % ROWS if n > SHORT else n
-    blocks = ceil(whole / BLOCK)
-    length = ceil(whole / blocks / ROWS) * ROWS
+    length = ceil(whole / ceil(whole / BLOCK) / ROWS) * ROWS
     starts = range(0, whole, length)
     bounds = list(pairwise(sorted({*starts, whole, n})))
     threads = min(threads, len(starts))
@@ -164,8 +161,8 @@ def shares(X, y, threads):
 def as_blocks(X, y, bounds):
     """Return the blocks within these bounds: views of X and y, and the arrays to work in.
 
-    All blocks work in the same ones: `terms`, for the three sums, and the rows of it that hold
-    predictions and then losses, weight's terms, and derivatives by y_pred.
+    All blocks work in the same ones: `terms`, whose three rows hold predictions and then losses,
+    weight's terms, and derivatives by y_pred, and the rows themselves.
     """
     memory = np.empty(3 * max(stop - start for start, stop in bounds), X.dtype.type)
     blocks = []

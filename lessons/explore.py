@@ -1,12 +1,11 @@
 """Guess, then train: a window with the line and the loss surface side by side. Needs no torch.
 
 Where you drag the sliders of weight and bias, the line turns and the point moves over the loss
-surface, because both show the same two numbers, up to the sliders' ends. The buttons train from
-there, with the learning rate of the third slider. On the right, grey lines join points of equal
-loss. The gradient points uphill, and is drawn half as long as it is; "step" is what the next epoch
-does, in the opposite direction and with lr times the gradient's length. (A small one lies under the
-point, and has no name then.) Another point or another loss begins a new path, whereas another
-learning rate goes on with the old one.
+surface, because both show the same two numbers. The buttons train from there, with the learning
+rate of the third slider. The gradient points uphill, and is drawn half as long as it is; "step" is
+what the next epoch does, in the opposite direction and with lr times the gradient's length. (A
+small one lies under the point, and has no name then.) Another point or another loss begins a new
+path, whereas another learning rate goes on with the old one.
 
 Try 100 epochs from the start, which are the tutorial's run. Try MSE with lr 0.8, restart, and try
 0.9; restart again, and try MAE with lr 1. Without a display, one picture of the window is saved.
@@ -34,7 +33,6 @@ WEIGHTS, BIASES = (-0.2, 1.4), (-0.6, 1.2)  # the reach of the sliders and of th
 EXPONENTS = -3, 0  # lr is 10 to the power of its slider
 LEVELS = {"MAE": np.arange(0, 2.1, 0.1), "MSE": np.arange(0, 2.1, 0.1) ** 2}
 DOT = 0.04  # the point's reach on the map: a shorter arrow is hidden, and so is its name
-EPOCHS = {"1 epoch": 1, "10 epochs": 10, "100 epochs": 100}  # what the buttons train
 
 
 class Explorer:
@@ -71,7 +69,7 @@ class Explorer:
         (self.point,) = axes.plot([], [], "o", color=ORANGE, mec="black", zorder=3)
         look = dict(angles="xy", scale_units="xy", scale=1, width=0.009)
         self.arrows = axes.quiver(*np.zeros((4, 2)), color=["black", BLUE], **look)
-        self.names = [write(axes, name, (0, 0)) for name in ("gradient / 2", "step")]
+        self.names = write(axes, "gradient / 2", (0, 0)), write(axes, "step", (0, 0))
         for name, color in zip(self.names, ("black", BLUE)):
             name.set(ha="center", va="center", color=color)
         axes.set_xlabel("weight (no unit). Grey: lines of equal loss")
@@ -82,16 +80,17 @@ class Explorer:
         self.weight = self.add_slider("weight", 0.2, WEIGHTS, START[0])
         self.bias = self.add_slider("bias", 0.12, BIASES, START[1])
         self.exponent = self.add_slider("learning rate", 0.04, EXPONENTS, -2)
-        corners = (0.63, 0.16), (0.76, 0.16), (0.63, 0.04), (0.76, 0.04)
-        self.buttons = {
-            name: Button(self.figure.add_axes([*corner, 0.12, 0.09]), name)
-            for name, corner in zip([*EPOCHS, "restart"], corners)
-        }
+        self.buttons = {}  # by name; a button that nobody keeps is dead
+        for name, left, bottom, action in (
+            ("1 epoch", 0.63, 0.16, lambda _: self.train(1)),
+            ("10 epochs", 0.76, 0.16, lambda _: self.train(10)),
+            ("100 epochs", 0.63, 0.04, lambda _: self.train(100)),
+            ("restart", 0.76, 0.04, lambda _: self.restart(START)),
+        ):
+            button = Button(self.figure.add_axes([left, bottom, 0.12, 0.09]), name)
+            button.on_clicked(action)
+            self.buttons[name] = button
         self.loss = RadioButtons(self.figure.add_axes([0.9, 0.04, 0.08, 0.21]), list(LEVELS))
-
-        for name, epochs in EPOCHS.items():
-            self.buttons[name].on_clicked(lambda _, epochs=epochs: self.train(epochs))
-        self.buttons["restart"].on_clicked(lambda _: self.restart(START))
         for control in (self.weight.on_changed, self.bias.on_changed, self.loss.on_clicked):
             control(lambda _: self.restart((self.weight.val, self.bias.val)))
         self.exponent.on_changed(lambda _: self.redraw())
@@ -131,18 +130,16 @@ class Explorer:
     def redraw(self):
         """Show the end of the path, with its loss, gradient and next step."""
         point, epoch = np.array(self.path[-1]), self.epoch_from(self.path[-1])
-        for slider, value in zip((self.weight, self.bias), self.path[-1]):
+        for slider, value in zip((self.weight, self.bias), point):
             slider.eventson = False  # it follows the point: this is no drag
-            slider.set_val(min(max(value, slider.valmin), slider.valmax))
+            slider.set_val(np.clip(value, slider.valmin, slider.valmax))
             slider.eventson = True
         self.exponent.valtext.set_text(f"{self.lr():g}")
 
         y_pred = point[0] * X + point[1]
         gaps = np.full_like(X, np.nan)  # between one residual and the next
         self.line.set_data(X, y_pred)
-        self.residuals.set_data(
-            np.hstack([X, X, gaps]).ravel(), np.hstack([Y, y_pred, gaps]).ravel()
-        )
+        self.residuals.set_data(np.ravel([X, X, gaps], "F"), np.ravel([Y, y_pred, gaps], "F"))
 
         for loss, contours in self.contours.items():
             contours.set_visible(loss == self.loss.value_selected)
@@ -155,12 +152,12 @@ class Explorer:
 
     def point_arrows(self, point, epoch):
         """Let the arrows start at the point; hide them where it has left the map."""
-        (left, right), (low, high) = WEIGHTS, BIASES
-        visible = left <= point[0] <= right and low <= point[1] <= high
+        lowest, highest = np.transpose([WEIGHTS, BIASES])
+        visible = np.all((lowest <= point) & (point <= highest))
         for artist in (self.arrows, *self.names):
             artist.set_visible(visible)
         if visible:
-            gradient = np.array([epoch.weight_grad.item(), epoch.bias_grad.item()])
+            gradient = np.ravel([epoch.weight_grad, epoch.bias_grad])
             vectors = np.array([gradient / 2, -self.lr() * gradient])
             self.arrows.set_offsets([point, point])
             self.arrows.set_UVC(*vectors.T)
@@ -179,7 +176,6 @@ class Explorer:
                 "float32.\nChoose a lower lr, and restart."
             )
         weight_grad, bias_grad = epoch.weight_grad[0], epoch.bias_grad[0]
-        step = f"weight {-self.lr() * weight_grad:+.3g}, bias {-self.lr() * bias_grad:+.3g}"
         name, now, first = self.loss.value_selected, epoch.loss[0], self.epoch_from(self.path[0])
         if len(self.path) == 1:
             so_far = "Train from here, or guess better."
@@ -189,8 +185,8 @@ class Explorer:
             so_far = f"In epoch 0 the {name} was {first.loss[0]:.4g}."
         return (
             f"{where}, {name} {now:.4g}\n"
-            f"Gradient: weight {weight_grad:.3g}, bias {bias_grad:.3g}. "
-            f"Next step, -lr * gradient: {step}\n{so_far}"
+            f"Gradient: weight {weight_grad:.3g}, bias {bias_grad:.3g}. Next step, -lr * gradient: "
+            f"weight {-self.lr() * weight_grad:+.3g}, bias {-self.lr() * bias_grad:+.3g}\n{so_far}"
         )
 
 

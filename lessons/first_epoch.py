@@ -8,14 +8,13 @@ gives the new parameters. Autograd finds the same two gradients, from the operat
 In the first epoch all predictions are too low, so that every sign is -1. In epoch 30 the signs are
 mixed, which is all that has changed MAE's gradient.
 
-The last picture is the graph of the loss, from the parameters down to the loss:
+The last picture is the graph of the loss:
 
     weight -> weight * X -> y_pred -> residual -> |residual| -> loss
                   X         bias      y
 
 Each arrow is an operation, along which values flow forward and gradients flow back, multiplied by
-the operation's slope. What comes out at the parameters is the closed form, the formula that one
-finds on paper: a mean of sign * x, and of sign.
+the operation's slope. What comes out at the parameters is again a mean of sign * x, and of sign.
 """
 
 import sys
@@ -32,13 +31,6 @@ from manual_grad.loss_map import draw_map, name_lines, path
 from manual_grad.pictures import BLUE, ORANGE, write
 from manual_grad.published_runs import published_runs
 
-ROWS = [
-    ("loss", "mean of |residual|"),
-    ("weight gradient", "mean of sign * x"),
-    ("bias gradient", "mean of sign"),
-    ("new weight", "weight - lr * its gradient"),
-    ("new bias", "bias - lr * its gradient"),
-]
 MIXED = 30  # an epoch whose residuals have both signs
 
 
@@ -52,21 +44,25 @@ def table(run, weight, bias):
 
 
 def on_paper(run):
-    """Return the five numbers of ROWS from the columns of the table, in float32."""
+    """Return five rows: what it is, how it follows from the table, and the number, in float32."""
     weight, bias, lr = map(np.float32, (run.weight, run.bias, run.lr))
     *_, residual, sign, sign_X = table(run, weight, bias)
     weight_grad, bias_grad = sign_X.mean(), sign.mean()
-    step = weight - lr * weight_grad, bias - lr * bias_grad
-    return [float(number) for number in (np.abs(residual).mean(), weight_grad, bias_grad, *step)]
+    return [
+        ("loss", "mean of |residual|", np.abs(residual).mean()),
+        ("weight gradient", "mean of sign * x", weight_grad),
+        ("bias gradient", "mean of sign", bias_grad),
+        ("new weight", "weight - lr * its gradient", weight - lr * weight_grad),
+        ("new bias", "bias - lr * its gradient", bias - lr * bias_grad),
+    ]
 
 
 def print_table(run, parameters):
     """Print every fourth row of the table at (weight, bias); return the signs of all rows."""
-    n, (weight, bias) = len(run.X), parameters
-    print(f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the {n} points\n")
-    columns = ("i", "x", "y", "y_pred", "residual", "sign", "sign * x")
-    print("{:>4}{:>8}{:>10}{:>12}{:>12}{:>6}{:>10}".format(*columns))
-    rows = np.hstack(table(run, *parameters)) + 0.0  # -0 + 0 is 0
+    weight, bias = parameters
+    print(f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the {len(run.X)} points\n")
+    print("   i       x         y      y_pred    residual  sign  sign * x")
+    rows = np.hstack(table(run, weight, bias)) + 0.0  # -0 + 0 is 0
     for i in range(0, len(rows), 4):
         print("{:>4}{:>8.2f}{:>10.4f}{:>12.6f}{:>12.6f}{:>6.0f}{:>10.2f}".format(i, *rows[i]))
     return rows[:, 4]
@@ -75,10 +71,10 @@ def print_table(run, parameters):
 def print_numbers(run):
     """Print loss, gradients and step, on paper and by torch."""
     print("\n# The first epoch: loss, gradients and step, in two ways\n")
-    print("{:<17}{:<28}{:>14}{:>14}".format("", "", "on paper", "torch"))
+    print(f"{'on paper':>59}{'torch':>14}")
     by_torch = np.ravel(run._replace(epochs=1).train(torch_optim.train))
-    for row, *numbers in zip(ROWS, on_paper(run), by_torch):
-        print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, *numbers))
+    for row, number in zip(on_paper(run), by_torch):
+        print("{:<17}{:<28}{:>14.9f}{:>14.9f}".format(*row, number))
     print(f"\nThe means are those of all {len(run.X)} points. Both columns are float32, which")
     print("keeps about 7 digits: they may differ from the 8th digit on.")
 
@@ -115,8 +111,7 @@ def plot_residuals(run):
             axis.vlines(X[some], y[some], y_pred[some], color, style, lw=2.5)
             axis.plot(X[some], y[some], marker, color=color, label=label)
         gradient = f"weight {sign_X.mean():.3f}, bias {sign.mean():.3f}"
-        axis.set_title(f"{when}\ngradient: {gradient}")
-        axis.set(xlabel="X (no unit)")
+        axis.set(title=f"{when}\ngradient: {gradient}", xlabel="X (no unit)")
         axis.legend(loc="upper left").set_in_layout(False)  # else the panels shrink
     axes[0].set(ylabel="y (no unit)", ylim=(0.05, 1.08))  # room for the legends
     return figure
@@ -129,45 +124,43 @@ def plot_surface(run):
     The step is 0.01 long, too short to be seen on the whole surface, so that the right panel shows
     its surroundings enlarged 45 times.
     """
-    X, y = run.X.numpy(), run.y.numpy()
-    _, *gradient, weight, bias = on_paper(run)
-    start, new, gradient = (np.array(a) for a in ((run.weight, run.bias), (weight, bias), gradient))
+    _, *numbers = (number for *_, number in on_paper(run))
+    gradient, new, start = np.reshape([*numbers, run.weight, run.bias], (3, 2))
     center, reach = start + (new - start) / 4, np.array([0.01, 0.011])
     far = [(0.98, 0.6), (0.94, 0.51), (0.9, 0.425)]
     far += [(0.8, 0.16), (0.51, 0.18), (0.65, 0.03), (0.62, -0.065)]
     near = [(0.334, 0.139), (0.344, 0.131), (0.344, 0.127), (0.344, 0.123), (0.333, 0.123)]
-    figure, axes = plt.subplots(1, 2)
-    for axis, middle, reaches, levels, places in (
-        (axes[0], (0.6, 0.35), 45 * reach, [0.1, 0.2, 0.3, 0.4], far),
-        (axes[1], center, reach, [0.304, 0.308, 0.312, 0.316, 0.32], near),
+    figure, (left, right) = plt.subplots(1, 2)
+    for axes, middle, reaches, levels, places in (
+        (left, (0.6, 0.35), 45 * reach, [0.1, 0.2, 0.3, 0.4], far),
+        (right, center, reach, [0.304, 0.308, 0.312, 0.316, 0.32], near),
     ):
-        weights, biases = (np.linspace(m - r, m + r, 91) for m, r in zip(middle, reaches))
-        lines = draw_map(axis, "mae", X, y, weights, biases, levels, fill=False)
-        name_lines(axis, lines, places)
-        axis.set(aspect="equal")
-        axis.locator_params(nbins=5)
-    axes[0].set_title("The MAE: lines of equal loss")
-    axes[0].add_patch(plt.Rectangle(center - reach, *2 * reach, fill=False, lw=2.5))
-    write(axes[0], "enlarged on the right", center, (14, -36)).set(ha="center")
-    axes[1].set_title("The first step goes against the gradient")
+        grid = np.linspace(middle - reaches, middle + reaches, 91).T  # weights, biases
+        lines = draw_map(axes, "mae", run.X.numpy(), run.y.numpy(), *grid, levels, fill=False)
+        name_lines(axes, lines, places)
+        axes.set(aspect="equal")
+        axes.locator_params(nbins=5)
+    left.set_title("The MAE: lines of equal loss")
+    left.add_patch(plt.Rectangle(center - reach, *2 * reach, fill=False, lw=2.5))
+    write(left, "enlarged on the right", center, (14, -36)).set(ha="center")
+    right.set_title("The first step goes against the gradient")
     for end, color, text in (
         (start + run.lr / 2 * gradient, ORANGE, f"gradient\n(times {run.lr / 2})"),
         (new, BLUE, f"step =\n-{run.lr} * gradient"),
     ):
-        draw_arrow(axes[1], start, end, color, "-")
-        write(axes[1], text, (start + end) / 2, (22, 0)).set(color=color, va="center")
-    axes[1].plot(*start, "ko")
-    write(axes[1], "start", start, (-16, 0)).set(ha="right", va="center")
-    write(axes[1], "new parameters", new, (0, 14)).set(ha="center")
+        draw_arrow(right, start, end, color, "-")
+        write(right, text, (start + end) / 2, (22, 0)).set(color=color, va="center")
+    right.plot(*start, "ko")
+    write(right, "start", start, (-16, 0)).set(ha="right", va="center")
+    write(right, "new parameters", new, (0, 14)).set(ha="center")
     return figure
 
 
 def graph(run):
     """Return the value and the gradient of each node, from the parameters to the loss, by name.
 
-    A node's gradient is that of the node it leads to, times the slope of the operation between
-    them. The gradients of all points add up where one number takes part in all, as weight and bias
-    do. (manual_grad/engine.py goes the same way back through any expression.)
+    The gradients of all points add up where one number takes part in all, as weight and bias do.
+    (manual_grad/engine.py goes the same way back through any expression.)
     """
     weight, bias = map(np.float32, (run.weight, run.bias))
     X, _, y_pred, residual, sign, _ = table(run, weight, bias)
@@ -226,12 +219,11 @@ def draw_box(axes, left, middle, name, arrays, width=6.6):
     style = dict(va="center", weight="bold")
     axes.text(left + 0.2, middle, name, **style)
     for array, color, right in zip(arrays, (BLUE, ORANGE), (2.6, 0.3)):
-        x = left + width - right
-        axes.text(x, middle, f"{array.flat[-1]:.4f}", color=color, ha="right", **style)
+        number = f"{array.flat[-1]:.4f}"
+        axes.text(left + width - right, middle, number, color=color, ha="right", **style)
 
 
 def draw_arrow(axes, start, end, color, style):
-    """Draw an arrow from start to end."""
     look = dict(arrowstyle="-|>", color=color, lw=3, ls=style, mutation_scale=24)
     axes.annotate("", end, start, arrowprops=look | dict(shrinkA=0, shrinkB=0))
 

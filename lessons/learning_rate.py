@@ -36,7 +36,6 @@ from manual_grad.loss_map import draw_map, losses_at, path
 from manual_grad.pictures import BLUE, GREEN, ORANGE, PINK, draw_band
 from manual_grad.published_runs import published_runs
 
-MAE_RATES = [0.001, 0.01, 0.03, 0.1, 1]
 MAP = np.linspace(0.2, 0.9, 21), np.linspace(-0.1, 1.2, 38), np.arange(0, 1.5, 0.08)
 LOOKS = [dict(color=c, marker=m) for c, m in zip(("black", BLUE, GREEN, PINK, ORANGE), "os^DX")]
 
@@ -56,21 +55,15 @@ def curvatures(X):
     return np.linalg.eigvalsh(2 * np.array([[(x * x).mean(), x.mean()], [x.mean(), 1]]))
 
 
-def mse_rates(h):
-    """Return five rates: too small, the tutorial's, a good one, the fastest, and one too large."""
-    return [0.001, 0.01, 0.1, 2 / h.sum(), 1.05 * 2 / h.max()]
-
-
 def print_table(run, rates, paths, h):
     """Print for each rate the factor of each curvature h, the losses, and where the run ends."""
     factors = "".join(f"{f'1 - lr {number:.4f}':>15}" for number in h)
     print(f"{'lr':>6}{factors}{'loss after 99':>15}{'after 100':>11}{'weight':>10}{'bias':>10}")
     for rate, points in zip(rates, paths):
-        *_, before, loss = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
-        weight, bias = points[:, -1]
+        losses = losses_at(run.loss, run.X.numpy(), run.y.numpy(), *points)
         factors = "".join(f"{1 - rate * number:>15.5f}" for number in h)
-        text = f"{before:>15.4g}{loss:>11.4g}{weight:>10.4g}{bias:>10.4g}"
-        print(f"{rate:>6.4g}{factors}{text}")
+        ends = "{:>15.4g}{:>11.4g}{:>10.4g}{:>10.4g}".format(*losses[-2:], *points[:, -1])
+        print(f"{rate:>6.4g}{factors}{ends}")
 
 
 @plt.rc_context(pictures.SLIDE)
@@ -108,16 +101,18 @@ def main():
     # In float64: rounding then plays no part, not even where a run jumps back to its start.
     run = run._replace(X=run.X.double(), y=run.y.double())
     h = curvatures(run.X)
+    fastest = 2 / h.sum()
     limit = 2 / h.max()
     print("\n# MSE: the learning rates that its curvatures allow")
     print(f"h = {h[0]:.4f} along the flattest axis, {h[1]:.4f} along the steepest")
-    print(f"the fastest rate, 2 / (sum of both) = {2 / h.sum():.4f}")
+    print(f"the fastest rate, 2 / (sum of both) = {fastest:.4f}")
     print(f"the largest stable rate, 2 / h of the steepest = {limit:.4f}")
     mse_title = f"MSE: too small a rate crawls, and beyond {limit:.4f} training diverges"
     mae_title = "MAE never diverges, but larger rates end in wider jumps (bands on the left)"
+    mse_rates = [0.001, 0.01, 0.1, fastest, 1.05 * limit]  # the third is a good one
     for loss, rates, shown, name, title in (
-        ("mse", mse_rates(h), h, "learning_rate", mse_title),
-        ("mae", MAE_RATES, [], "learning_rate_mae", mae_title),
+        ("mse", mse_rates, h, "learning_rate", mse_title),
+        ("mae", [0.001, 0.01, 0.03, 0.1, 1], [], "learning_rate_mae", mae_title),
     ):
         run = run._replace(loss=loss)
         runs = [run._replace(lr=rate) for rate in rates]

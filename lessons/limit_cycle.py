@@ -34,17 +34,13 @@ from manual_grad.trajectory import find_cycle
 EVERY = {"section 3": 10, "section 6": 10, "exercise": 20, "exercise, author's": 20}
 
 
-def states_of(trajectory):
-    return zip(trajectory.weight.tolist(), trajectory.bias.tolist())
+def cycle_of(trajectory, every):
+    """Return the cycle's first epoch and period, and its first epoch whose row the table prints.
 
-
-def first_printed_epoch(trajectory, every):
-    """Return the first epoch in the cycle whose row the table prints.
-
-    State A is the one before this epoch's step, state B the one after it.
+    State A is the one before that epoch's step, state B the one after it.
     """
-    first, _ = find_cycle(states_of(trajectory))
-    return (first // every + 1) * every
+    first, period = find_cycle(zip(trajectory.weight.tolist(), trajectory.bias.tolist()))
+    return first, period, (first // every + 1) * every
 
 
 def both_losses(run, weight, bias):
@@ -55,8 +51,7 @@ def both_losses(run, weight, bias):
 
 def print_cycle(name, run, trajectory):
     """Print a run's states A and B, a step by hand from each, and the row that the table prints."""
-    first, period = find_cycle(states_of(trajectory))
-    epoch = first_printed_epoch(trajectory, EVERY[name])
+    first, period, epoch = cycle_of(trajectory, EVERY[name])
     print(f"\n# The cycle, {name}: from epoch {first} on, {period} states")
     print(f"state{'epoch':>7}{'weight':>20}{'bias':>20}{'train loss':>23}{'test loss':>23}")
     states = np.array([trajectory.weight, trajectory.bias])[:, [epoch - 1, epoch]]
@@ -65,12 +60,11 @@ def print_cycle(name, run, trajectory):
         print("{:>5}{:>7}{:>20}{:>20}{:>23}{:>23}".format(letter, after, *numbers))
     for letter, other, (weight, bias), target in zip("AB", "BA", states.T, states.T[::-1]):
         start = run._replace(weight=weight.item(), bias=bias.item(), epochs=1)
-        step = start.train(numpy_closed_form.train)
+        _, *gradient, new_weight, new_bias = np.ravel(start.train(numpy_closed_form.train))
         high = (start.weight * run.X + start.bias > run.y).sum()
-        gradient = f"({step.weight_grad[0]:+.4f}, {step.bias_grad[0]:+.4f})"
-        off = np.abs([step.weight - target[0], step.bias - target[1]]).max()
-        print(f"At {letter} {high} of {len(run.y)} predictions are too high: ", end="")
-        print(f"gradient {gradient}. A step leads to {other}, {off:.0g} off.")
+        off = np.abs(target - [new_weight, new_bias]).max()
+        print(f"At {letter} {high} of {len(run.y)} predictions are too high: gradient ", end="")
+        print("({:+.4f}, {:+.4f}). A step leads to {}, {:.0g} off.".format(*gradient, other, off))
     (train_a, _), (_, test_b) = losses
     print("The table's row takes its train loss from A, before the step, its test loss from B:")
     print(f"Epoch: {epoch} | Train loss: {train_a} | Test loss: {test_b}")
@@ -79,34 +73,34 @@ def print_cycle(name, run, trajectory):
 @plt.rc_context(pictures.SLIDE)
 def plot(run, trajectory, every):
     """Draw both models' losses beside the row's, and those of each epoch; return the Figure."""
-    epoch = first_printed_epoch(trajectory, every)
+    _, _, epoch = cycle_of(trajectory, every)
     shown = np.arange(epoch - 2, epoch + every + 2)
     states = trajectory.weight[shown], trajectory.bias[shown]
     train, test = both_losses(run, *states)
-    labels = "train loss", "test loss"
-    names = [
-        "model {}:\nweight {:.4f},\nbias {:.4f}".format(letter, *state)
-        for letter, *state in zip("AB", *np.array(states)[:, 1:3])
-    ]
+    (train_a, train_b), (test_a, test_b) = train[1:3], test[1:3]
     figure, (left, right) = plt.subplots(1, 2, sharey=True)
-    train_a, test_b = train[1], test[2]
-    bars = dict(color=BLUE), dict(color=ORANGE, hatch="//", ec="white")
-    heights = (train_a, train[2], train_a), (test[1], test_b, test_b)
-    for look, values, label, x in zip(bars, heights, labels, (-0.21, 0.21)):
-        drawn = left.bar(np.arange(3) + x, values, 0.4, **look, label=label)
-        left.bar_label(drawn, fmt="%.4f", padding=3, fontsize=13)
+    names = [
+        f"model {letter}:\nweight {weight:.4f},\nbias {bias:.4f}"
+        for letter, weight, bias in zip("AB", *np.array(states)[:, 1:3])
+    ]
+    hatched = dict(color=ORANGE, hatch="//", ec="white")
+    x = np.arange(3)
+    left.bar(x - 0.21, (train_a, train_b, train_a), 0.4, color=BLUE, label="train loss")
+    left.bar(x + 0.21, (test_a, test_b, test_b), 0.4, **hatched, label="test loss")
+    for bars in left.containers:
+        left.bar_label(bars, fmt="%.4f", padding=3, fontsize=13)
     left.axvspan(1.5, 2.5, color="0.9", zorder=0)
     left.set(xlim=(-0.5, 2.5), ylim=(0, 0.02), ylabel="loss (MAE, no unit)")
-    left.set_xticks(range(3), [*names, "printed row:\ntrain loss of A,\ntest loss of B"])
+    left.set_xticks(x, [*names, "printed row:\ntrain loss of A,\ntest loss of B"])
     left.set_title("The printed row looks like neither model")
     left.legend(loc="upper left")
 
-    for values, color, label, style in zip((train, test), (BLUE, ORANGE), labels, ("s-", "o--")):
-        right.plot(shown, values, style, color=color, label=f"{label} of the model")
+    right.plot(shown, train, "s-", color=BLUE, label="train loss of the model")
+    right.plot(shown, test, "o--", color=ORANGE, label="test loss of the model")
     rings = dict(color="black", marker="o", mfc="none", ms=24, mew=2.5)
-    words = "a printed row: train loss of A,\ntest loss of B"
+    rings |= dict(label="a printed row: train loss of A,\ntest loss of B")
     for row in (epoch, epoch + every):
-        right.plot([row - 1, row], [train_a, test_b], **rings, label=words)
+        right.plot([row - 1, row], [train_a, test_b], **rings)
         write(right, f"row {row}", (row, test_b), (0, 18)).set(ha="center")
     ticks = [f"{n}\n{'BA'[i % 2]}" for i, n in enumerate(shown)]
     right.set_xticks(shown, ticks, fontsize=13)

@@ -62,7 +62,7 @@ def plot(runs, paths):
         axes.plot(*points, **look, mec="black", markevery=10)
         for epoch in SHOWN:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
-            text = f"epoch {epoch}" if epoch == 0 else str(epoch)
+            text = str(epoch) if epoch else "epoch 0"
             write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
         axes.set_title(f"{name}\nlines of equal loss")
         steps = np.hypot(*np.diff(points))

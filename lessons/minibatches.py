@@ -1,24 +1,22 @@
 """Mini-batches: what is stochastic about stochastic gradient descent, and what validation is for.
 
-The tutorial's points lie on a line, and each of its steps looks at all of them. Real data are
-noisy, and often so many that a step which looks at all of them takes too long. So training goes
-through them in mini-batches: a step takes the gradient of a few points, drawn at random, and an
-epoch is over when each point has had its turn. The gradient of a mini-batch is the full one on
-average, but every draw adds an error of its own, which is larger the fewer points there are.
+Each step of the tutorial looks at all points. Real data are often so many that this takes too long.
+So training goes through them in mini-batches: a step takes the gradient of a few points, drawn at
+random, and an epoch is over when each point has had its turn. The gradient of a mini-batch is the
+full one on average, but every draw adds an error of its own, larger the fewer points there are.
 
 The points here are y = 0.7 x + 0.3 plus a random number, the noise, which nobody can predict. Even
 the true line therefore has a loss, its MAE, and this is the floor: on new points no line can expect
 less. On the points that it was trained on a line can, because it fits their noise too.
 
-The data are split in three. The training set moves the parameters, and the validation set chooses
-what we choose, here the learning rate: its loss says how each rate does on points that it hasn't
-seen. The choice makes that loss look a little better than it is, because some rate is lucky on
-these very points; so the test set, used once at the very end, is the only fair judge.
+The data are split in three. The training set moves the parameters. The validation set chooses the
+learning rate, because its loss says how each rate does on points that training hasn't seen. That
+makes the loss of the chosen rate look a little better than it is, as some rate is lucky on these
+very points; so the test set, used once at the very end, is the only fair judge.
 
-A Dataset answers how many points there are and which is the i-th (a TensorDataset reads them from
-tensors); a DataLoader shuffles them anew in each epoch and hands them out in batches. The same
-batches train by hand, with the closed form, and by torch.optim. The program prints how both do, and
-saves figures/minibatches.png.
+A Dataset holds the points; a DataLoader shuffles them anew in each epoch and hands them out in
+batches. The same batches train by hand, with the closed form, and by torch.optim. The program
+prints how both do, and saves figures/minibatches.png.
 """
 
 import sys
@@ -102,7 +100,7 @@ def train_by_torch(loader, lr, epochs):
 
 
 def losses(states, points):
-    """Return the MAE of each state (weight, bias) on all of the points: (number of states,)."""
+    """Return the MAE on all of the points, of one state (weight, bias) or of each of several."""
     X, y = (tensor.numpy() for tensor in points.tensors)
     return losses_at("mae", X, y, *np.transpose(states))
 
@@ -112,13 +110,12 @@ def print_sizes(train, floor, lr=0.01):
     print(f"\n# Three batch sizes, lr = {lr}: when is the train loss within 10 % of the floor?")
     print("steps up: of the first 150 steps, those that raised the train loss")
     print("apart: the largest difference of weight or bias in any step, by hand from torch.optim\n")
-    head = ("batch size", "steps an epoch", "steps", "points seen", "steps up", "apart")
-    print("{:>10}{:>17}{:>8}{:>14}{:>11}{:>10}".format(*head))
+    print("batch size   steps an epoch   steps   points seen   steps up     apart")
     curves = {}
     for size, epochs in EPOCHS.items():
         states = train_by_hand(batches(train, size), lr, epochs)
         apart = np.abs(states - train_by_torch(batches(train, size), lr, epochs)).max()
-        curve = curves[size] = losses(states, train)
+        curves[size] = curve = losses(states, train)
         steps = np.flatnonzero(curve < 1.1 * floor)[0]
         up = (np.diff(curve[:151]) > 0).mean()
         row = size, len(train) // size, steps, steps * size, up, apart
@@ -132,14 +129,14 @@ def choose_rate(train, validation, test, size=8):
     """Print how five rates do; choose one by the validation loss, and test that one alone."""
     print(f"\n# Five rates, batch size {size}, {EPOCHS[size]} epochs: which one?")
     print(f"{'lr':>8}{'train loss':>14}{'validation loss':>18}")
-    ends, validation_losses = {}, {}
-    for lr in RATES:
-        ends[lr] = end = train_by_hand(batches(train, size), lr, EPOCHS[size])[-1:]
-        validation_losses[lr] = losses(end, validation).item()
-        print(f"{lr:>8}{losses(end, train).item():>14.4f}{validation_losses[lr]:>18.4f}")
-    chosen = min(RATES, key=validation_losses.get)
-    print(f"The validation loss chooses lr = {chosen}. Only now the test set is used, and once:")
-    test_loss, floor = losses([*ends[chosen], TRUE_LINE], test)
+    ends = np.array([train_by_hand(batches(train, size), lr, EPOCHS[size])[-1] for lr in RATES])
+    validation_losses = losses(ends, validation)
+    for row in zip(RATES, losses(ends, train), validation_losses):
+        print("{:>8}{:>14.4f}{:>18.4f}".format(*row))
+    best = validation_losses.argmin()
+    print(f"The validation loss chooses lr = {RATES[best]}. ", end="")
+    print("Only now the test set is used, and once:")
+    test_loss, floor = losses([ends[best], TRUE_LINE], test)
     print(f"test loss {test_loss:.4f}, the true line's {floor:.4f}")
 
 
@@ -147,28 +144,29 @@ def choose_rate(train, validation, test, size=8):
 def plot(curves, floor):
     """Draw the losses over steps and over points seen; return the Figure."""
     looks = dict(color="black"), dict(color=BLUE, ls="--"), dict(color=ORANGE, lw=1.2)
-    figure, panels = plt.subplots(1, 2, sharey=True)
+    figure, (left, right) = plt.subplots(1, 2, sharey=True)
     for (size, curve), look in zip(curves.items(), looks):
-        label = f"steps of {size} point{'s' * (size > 1)}"
         steps = np.arange(len(curve))
-        for axes, x in zip(panels, (steps, steps * size)):
-            axes.plot(x, curve, **look, label=label)
-    for axes, end, name in zip(panels, (150, 1200), ("steps", "points seen")):
+        left.plot(steps, curve, **look, label=f"steps of {size} point{'s' * (size > 1)}")
+        right.plot(steps * size, curve, **look)
+    for axes in (left, right):
         axes.axhline(floor, color="0.5", ls=":", label="MAE of the true line")
-        axes.set(xlim=(0, end), xlabel=name, title=f"Over {name}")
-    panels[0].set(ylabel="train loss (MAE, no unit)", ylim=(0, None))
-    panels[0].legend()
-    title = "Small batches need about as many steps, far fewer points; one point is a noisy guide"
-    figure.suptitle(title)
+    left.set(xlim=(0, 150), xlabel="steps", title="Over steps")
+    left.set(ylabel="train loss (MAE, no unit)", ylim=(0, None))
+    left.legend()
+    right.set(xlim=(0, 1200), xlabel="points seen", title="Over points seen")
+    figure.suptitle(
+        "Small batches need about as many steps, far fewer points; one point is a noisy guide"
+    )
     return figure
 
 
 def main():
-    train, validation, test = sets = noisy_line()
+    train, validation, test = noisy_line()
+    floor, other_floor = (losses(TRUE_LINE, points) for points in (train, validation))
     print("\n# y = {} x + {} plus noise: the floor is the MAE of the true line".format(*TRUE_LINE))
-    floor, _ = floors = [losses([TRUE_LINE], points).item() for points in (train, validation)]
-    for name, points, loss in zip(("training", "validation"), sets, floors):
-        print(f"{name:<10}{len(points):>5} points{loss:>10.4f}")
+    print(f"training  {len(train):>5} points{floor:>10.4f}")
+    print(f"validation{len(validation):>5} points{other_floor:>10.4f}")
     curves = print_sizes(train, floor)
     choose_rate(train, validation, test)
     pictures.save_figure(plot(curves, floor), "minibatches")

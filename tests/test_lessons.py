@@ -86,22 +86,25 @@ def test_no_word_of_a_picture_is_cut_or_hides_another(name, ran):
         assert_words_are_whole(figure)
 
 
-def test_the_first_epoch_and_each_node_of_its_graph_have_torchs_values_and_gradients():
-    for run in (ZEROS, LATER, RUN):
-        epoch = run._replace(epochs=1).train(torch_optim.train)
-        assert_allclose(first_epoch.on_paper(run), np.ravel(epoch), atol=FLOAT32)
-        weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
-        product = weight * run.X
-        y_pred = product + bias
-        residual = y_pred - run.y
-        size = residual.abs()
-        tensors = [weight, product, bias, y_pred, residual, size, size.mean()]
-        for tensor in tensors:
-            tensor.retain_grad()
-        tensors[-1].backward()
-        for node, tensor in zip(first_epoch.graph(run).values(), tensors, strict=True):
-            ours, theirs = map(torch.tensor, node), (tensor.detach(), tensor.grad)
-            torch.testing.assert_close(tuple(ours), theirs, rtol=0, atol=FLOAT32)
+def test_the_numbers_on_paper_are_torchs_where_the_signs_are_mixed():
+    epoch = np.ravel(LATER._replace(epochs=1).train(torch_optim.train))
+    on_paper = [number for *_, number in first_epoch.on_paper(LATER)]
+    assert_allclose(on_paper, epoch, rtol=0, atol=FLOAT32)
+
+
+@pytest.mark.parametrize("run", [ZEROS, LATER, RUN], ids=["some residuals 0", "later", "start"])
+def test_each_node_of_the_graph_has_torchs_value_and_gradient(run):
+    weight, bias = (torch.tensor(start, requires_grad=True) for start in (run.weight, run.bias))
+    product = weight * run.X
+    y_pred = product + bias
+    residual = y_pred - run.y
+    size = residual.abs()
+    tensors = [weight, product, bias, y_pred, residual, size, size.mean()]
+    gradients = torch.autograd.grad(tensors[-1], tensors)
+    nodes = first_epoch.graph(run).values()
+    for node, *theirs in zip(nodes, tensors, gradients, strict=True):
+        for ours, right in zip(node, theirs):
+            assert_allclose(ours, right.detach(), rtol=0, atol=FLOAT32)
 
 
 @pytest.mark.parametrize(
@@ -111,22 +114,18 @@ def test_the_table_has_every_fourth_point_and_its_columns_follow_from_each_other
     text, _ = ran(first_epoch)
     weight, bias = path_by_torch(RUN)[:, epoch]
     assert f"weight = {weight:.8f}, bias = {bias:.8f}; every fourth of the 40 points" in text
-    table = np.array(rows(text, title, 4, 10), float).T
-    _, x, _, _, residual, sign, _ = table
-    x_train, y_train = RUN.X.ravel(), RUN.y.ravel()
-    y_pred = weight * x_train + bias
-    right = range(40), x_train, y_train, y_pred, y_pred - y_train
-    right = [*(column[::4] for column in right), np.sign(residual), sign * x]
-    assert_allclose(table, np.array(right), atol=PRINTED)
+    x, y = RUN.X[::4].ravel(), RUN.y[::4].ravel()
+    residual = weight * x + bias - y
+    right = range(0, 40, 4), x, y, residual + y, residual, residual.sign(), residual.sign() * x
+    assert_allclose(np.array(rows(text, title, 4, 10), float), np.transpose(right), atol=PRINTED)
     assert not re.search(r"-0(\.0*)?(?![.\d])", text), "a zero with a sign"
 
 
 def test_the_means_and_the_signs_of_all_points_are_printed(ran):
     text, _ = ran(first_epoch)
     run = RUN.train(torch_optim.train)
-    printed = [row[-2:] for row in rows(text, "in two ways", 3, 5)]
-    first = [column[0] for column in run]
-    assert_allclose(np.array(printed, float).T, [first, first], atol=PRINTED)
+    for (*_, by_hand, by_torch), column in zip(rows(text, "in two ways", 3, 5), run):
+        assert_allclose([float(by_hand), float(by_torch)], column[0], atol=PRINTED)
     weight, bias = path_by_torch(RUN)[:, 30]
     signs = (weight * RUN.X + bias - RUN.y).sign()
     assert f"{(signs > 0).sum()} have sign 1 and {(signs < 0).sum()} sign -1" in text
@@ -136,18 +135,18 @@ def test_the_means_and_the_signs_of_all_points_are_printed(ran):
 
 def test_the_graph_has_each_nodes_two_numbers_in_its_box_below_the_heads_of_their_colours(ran):
     (axes,) = ran(first_epoch)[1]["first_epoch_graph"].axes
-    assert len(axes.patches) == 3 + 3 * 4, "three single numbers, four stacks"
     value, gradient, *texts = axes.texts
     assert [value.get_text(), gradient.get_text()] == ["value", "gradient"]
+    words = [text.get_text() for text in texts]
     for name, node in first_epoch.graph(RUN).items():
-        index = [text.get_text() for text in texts].index(name)
-        for array, text, head in zip(node, texts[index + 1 :], (value, gradient)):
+        for i, array, head in zip((1, 2), node, (value, gradient)):
+            text = texts[words.index(name) + i]
             assert text.get_text() == f"{array.ravel()[-1]:.4f}"
             assert color(text) == color(head)
-            beside = abs(text.get_position()[0] - head.get_position()[0])
-            assert beside < 1e-9 or name == "bias"
-            inside = [box.get_bbox().contains(*text.get_position()) for box in axes.patches]
-            assert sum(inside) in (1, 3), "one box, or one stack"
+            (x, y), (right, _) = text.get_position(), head.get_position()
+            assert abs(x - right) < 1e-9 or name == "bias"
+            boxes = sum(box.get_bbox().contains(x, y) for box in axes.patches)
+            assert boxes == (3 if node[0].size > 1 else 1), "a stack, or one box"
 
 
 def test_the_residuals_are_drawn_and_counted_by_sign(ran):
@@ -169,8 +168,7 @@ def test_the_residuals_are_drawn_and_counted_by_sign(ran):
 
 
 def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran):
-    figure = ran(first_epoch)[1]["first_epoch_surface"]
-    everything, enlarged = figure.axes
+    everything, enlarged = ran(first_epoch)[1]["first_epoch_surface"].axes
     _, *gradient, weight, bias = np.ravel(RUN._replace(epochs=1).train(torch_optim.train))
     start = np.array([RUN.weight, RUN.bias])
     arrows = [note for note in enlarged.texts if getattr(note, "arrow_patch", None)]
@@ -217,11 +215,7 @@ def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_step
     for axes, curve, run in zip(maps, lengths.lines, runs, strict=True):
         right = path_by_torch(run._replace(X=RUN64.X, y=RUN64.y))
         _, line = axes.lines
-        walk = np.array(line.get_data())
-        assert_allclose(walk, right, atol=PATH32[run.loss])
-        notes = [note for note in axes.texts if re.fullmatch(r"(epoch )?\d+", note.get_text())]
-        assert [note.get_text() for note in notes] == ["epoch 0", "10", "20", "50", "100"]
-        assert_array_equal([note.xy for note in notes], walk[:, [0, 10, 20, 50, 100]].T)
+        assert_allclose(line.get_data(), right, atol=PATH32[run.loss])
         steps = np.hypot(*np.diff(right))
         assert_allclose(curve.get_xydata().T, [range(1, 101), steps], atol=2 * PATH32[run.loss])
         name = f"{run.loss.upper()}, lr = {run.lr:.3g}"
@@ -234,37 +228,44 @@ def test_both_paths_over_the_surface_are_torchs_and_begin_with_equally_long_step
     assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
 
 
+def test_an_epochs_number_stands_where_the_path_has_got_by_then(ran):
+    for axes in ran(loss_surface)[1]["loss_surface"].axes[:2]:
+        notes = [note for note in axes.texts if re.fullmatch(r"(epoch )?\d+", note.get_text())]
+        assert [note.get_text() for note in notes] == ["epoch 0", "10", "20", "50", "100"]
+        walk = axes.lines[1].get_xydata()
+        assert_array_equal([note.xy for note in notes], walk[[0, 10, 20, 50, 100]])
+
+
 def test_the_films_key_is_that_of_data_and_line_beside_the_map():
     figure, _ = loss_surface.film(RUN, path_by_torch(RUN))
     left, right = figure.axes
-    labels = "training data", "test data", "the model's line"
-    assert_key(left.get_legend(), dict(zip(labels, zip(left.lines))))
-    data = torch.hstack([RUN.X, RUN.y]), torch.hstack([RUN.X_test, RUN.y_test])
-    for line, points in zip(left.lines, data):
-        assert_array_equal(line.get_xydata(), points)
-    assert [line.get_label() for line in right.lines[:1]] == ["true parameters"]
+    train, test, line = left.lines
+    drawn = {"training data": [train], "test data": [test], "the model's line": [line]}
+    assert_key(left.get_legend(), drawn)
+    assert right.lines[0].get_label() == "true parameters", "the star of the map"
+    assert_array_equal(train.get_xydata(), torch.hstack([RUN.X, RUN.y]))
+    assert_array_equal(test.get_xydata(), torch.hstack([RUN.X_test, RUN.y_test]))
     assert_words_are_whole(figure)
 
 
 def test_each_frame_of_the_film_shows_line_and_point_of_the_epoch_in_its_title(monkeypatch):
-    frames, points = [], path_by_torch(RUN._replace(epochs=200))
+    points, epochs = path_by_torch(RUN._replace(epochs=200)), [*range(0, 200, 5), *[200] * 8]
 
-    def note(writer):
+    def check(writer):
+        epoch = epochs.pop(0)
+        weight, bias = points[:, epoch]
         left, right = plt.gcf().axes
-        lines = left.lines[-1], *right.lines[-2:]
-        frames.append((left.get_title(), *(np.array(line.get_data()) for line in lines)))
+        loss = loss_by_torch("mae", weight, bias)
+        assert left.get_title() == f"Epoch {epoch}: MAE = {loss:.3f}"
+        assert_array_equal(left.lines[-1].get_data(), [[0, 1], [bias, weight + bias]])
+        assert_array_equal(right.lines[-2].get_data(), points[:, : epoch + 1])
+        assert_array_equal(right.lines[-1].get_xydata(), [points[:, epoch]])
 
-    monkeypatch.setattr(PillowWriter, "grab_frame", note)
+    monkeypatch.setattr(PillowWriter, "grab_frame", check)
     monkeypatch.setattr(PillowWriter, "saving", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(loss_surface.pictures, "save_figure", lambda *_: None)
     loss_surface.main(animation=True)
-    for frame, epoch in zip(frames, [*range(0, 200, 5), *[200] * 8], strict=True):
-        title, line, walk, point = frame
-        weight, bias = points[:, epoch]
-        assert title == f"Epoch {epoch}: MAE = {loss_by_torch('mae', weight, bias):.3f}"
-        assert_array_equal(line, [[0, 1], [bias, weight + bias]])
-        assert_array_equal(walk, points[:, : epoch + 1])
-        assert_array_equal(point, [[weight], [bias]])
+    assert not epochs, "all frames are shown"
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae"])
@@ -281,9 +282,9 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         losses = np.array([loss_by_torch(loss, *point) for point in right.T])
         size = max(1, abs(right).max())
         star, line, start, end = panel.lines
-        walk = np.array(line.get_data())
-        assert_allclose(walk, right, atol=PATH64 * size)
-        assert_array_equal([*start.get_xydata(), *end.get_xydata()], walk[:, [0, -1]].T)
+        assert_allclose(line.get_data(), right, atol=PATH64 * size)
+        ends = [*start.get_xydata(), *end.get_xydata()]
+        assert_array_equal(ends, line.get_xydata()[[0, -1]])
         assert star.get_zorder() > line.get_zorder(), "no path hides the star"
         # A loss is at most PATH64 * size off for MAE, and that times twice the residual for MSE.
         near = dict(atol=PATH64 * size, rtol=PATH64 * size)
@@ -300,26 +301,29 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
 
 
 def test_the_curvatures_are_torchs_and_so_printed(ran):
-    text, _ = ran(learning_rate)
+    text, figures = ran(learning_rate)
     assert_allclose(learning_rate.curvatures(RUN.X), H, rtol=FLOAT64)
+    assert f"beyond {2 / H[1]:.4f} training diverges" in figures["learning_rate"].get_suptitle()
     assert f"h = {H[0]:.4f} along the flattest axis, {H[1]:.4f} along the steepest\n" in text
     assert f"fastest rate, 2 / (sum of both) = {2 / H.sum():.4f}\n" in text
     assert f"stable rate, 2 / h of the steepest = {2 / H[1]:.4f}\n" in text
 
 
+TORCHS = {
+    "plain SGD": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, dict(momentum=0.9)),
+    "Nesterov": (torch.optim.SGD, dict(momentum=0.9, nesterov=True)),
+    "RMSprop": (torch.optim.RMSprop, {}),
+    "Adam": (torch.optim.Adam, {}),
+}
+
+
 def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ran):
     text, figures = ran(optimizer_paths)
     left, right = figures["optimizers"].axes
-    drawn = {}
-    for title, line, curve, row in zip(
-        ("plain SGD", "momentum", "Nesterov", "RMSprop", "Adam"),
-        left.lines[1:],
-        right.lines,
-        rows(text, "apart\n", 1, 5),
-        strict=True,
-    ):
-        name, options, _ = optimizer_paths.OPTIMIZERS[title]
-        optim = getattr(torch.optim, name)
+    lines, printed, drawn = left.lines[1:], rows(text, "apart\n", 1, 5), {}
+    for title, line, curve, row in zip(TORCHS, lines, right.lines, printed, strict=True):
+        optim, options = TORCHS[title]
         weight, bias = points = np.transpose(line.get_xydata())
         theirs = RUN64._replace(loss="mse").train(torch_optim.train, optim=optim, **options)
         apart = np.abs([weight[1:] - theirs.weight, bias[1:] - theirs.bias]).max()
@@ -334,26 +338,20 @@ def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ra
     assert all(line.get_markevery() == 10 for line in sum(drawn.values(), []))
 
 
-# --- autograd_function
-
-
-def gradients(loss_fn, y_pred, y, loss_grad):
-    """Return the loss, and its gradients for y_pred and y, times loss_grad."""
-    y_pred, y = (tensor.clone().requires_grad_() for tensor in (y_pred, y))
-    loss = loss_fn(y_pred, y)
-    loss.backward(loss_grad)
-    return loss.detach(), y_pred.grad, y.grad
-
-
 @pytest.mark.parametrize("n", [3, 1000])
 def test_value_and_gradients_are_l1losses_to_the_bit(n):
-    y_pred, y = torch.randn(2, n, 1, generator=torch.Generator().manual_seed(n))
+    y_pred, y = points = torch.randn(2, n, 1, generator=torch.Generator().manual_seed(n))
     y[: n // 3] = y_pred[: n // 3]  # residuals that are exactly 0
-    points = y_pred, y, torch.tensor(0.3)
-    ours, theirs = (gradients(loss_fn, *points) for loss_fn in (MAE.apply, nn.L1Loss()))
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    points.requires_grad_()
+    ours, theirs = (loss_fn(*points) for loss_fn in (MAE.apply, nn.L1Loss()))
+    gradients = [torch.autograd.grad(0.3 * loss, points) for loss in (ours, theirs)]
+    torch.testing.assert_close([ours], [theirs], rtol=0, atol=0)
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+def test_predictions_and_labels_of_two_shapes_are_refused():
     with pytest.raises(ValueError, match="must have y_pred's"):
-        MAE.apply(y_pred, y.ravel())
+        MAE.apply(torch.ones(3, 1), torch.ones(3))
 
 
 def test_the_runs_are_equal_to_the_bit_and_gradcheck_finds_the_mistake(ran):

@@ -28,12 +28,22 @@ def loss_by_torch(state, points):
     return nn.L1Loss()(weight * X + bias, y).item()
 
 
+FLOOR = loss_by_torch((0.7, 0.3), TRAIN)
+
+
 def test_the_three_sets_share_no_point_and_the_noise_has_its_size():
     X, y = (torch.cat(parts) for parts in zip(*(s.tensors for s in (TRAIN, VALIDATION, TEST))))
     assert len(X.unique()) == len(X) == 200
     noise = y - (0.7 * X + 0.3)
     assert noise.std().item() == pytest.approx(0.1, rel=0.2)  # of 200 numbers: 5 % off is usual
     assert abs(noise.mean().item()) < 4 * 0.1 / 200**0.5
+
+
+def test_the_floors_are_the_true_lines_loss(ran):
+    printed = re.findall(r"^(\w+) +(\d+) points +(\d\.\d{4})$", ran(minibatches)[0], re.MULTILINE)
+    floor = loss_by_torch((0.7, 0.3), VALIDATION)
+    assert printed == [("training", "120", f"{FLOOR:.4f}"), ("validation", "40", f"{floor:.4f}")]
+    assert f"floor: {FLOOR:.3f} on the training points" in PAGE
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +54,16 @@ def by_torch():
 
 @pytest.mark.slow
 def test_the_table_and_the_page_say_when_each_size_comes_near_the_floor(ran, by_torch):
-    floors = [loss_by_torch((0.7, 0.3), points) for points in (TRAIN, VALIDATION)]
-    text = ran(minibatches)[0]
-    printed = re.findall(r"points +(\d\.\d{4})$", text, re.MULTILINE)
-    assert_allclose([float(floor) for floor in printed], floors, atol=PRINTED)
-    seen = []
-    for line, (size, states) in zip(text.split(" apart\n")[1].splitlines(), by_torch.items()):
+    lines, seen = ran(minibatches)[0].split(" apart\n")[1].splitlines(), []
+    for line, (size, states) in zip(lines, by_torch.items()):
         curve = np.array([loss_by_torch(state, TRAIN) for state in states])
-        there = next(step for step, loss in enumerate(curve) if loss < 1.1 * floors[0])
+        there = np.flatnonzero(curve < 1.1 * FLOOR)[0]
         up = f"{(curve[1:151] > curve[:150]).mean():.0%}"
         *numbers, apart = line.split()
         assert numbers == [*map(str, (size, 120 // size, there, there * size)), up]
         assert float(apart) <= FLOAT64
         seen.append(there * size)
     assert "look at {}, {} and {} points".format(*seen) in PAGE
-    assert f"floor: {floors[0]:.3f} on the training points" in PAGE
 
 
 @pytest.mark.slow
@@ -79,14 +84,14 @@ def test_the_validation_loss_chooses_a_rate_and_the_test_loss_comes_last(ran):
 def test_the_losses_by_hand_are_torchs_and_drawn_over_steps_and_over_points_seen(ran, by_torch):
     left, right = ran(minibatches)[1]["minibatches"].axes
     assert [left.get_xlabel(), right.get_xlabel()] == ["steps", "points seen"]
-    floors = [axes.lines[-1].get_ydata() for axes in (left, right)]
-    assert_allclose(floors, loss_by_torch((0.7, 0.3), TRAIN))
+    assert [left.get_xlim()[0], right.get_xlim()[0], left.get_ylim()[0]] == [0, 0, 0]
+    assert_allclose([axes.lines[-1].get_ydata() for axes in (left, right)], FLOOR)
     drawn = {}
     for (size, states), *lines in zip(by_torch.items(), left.lines, right.lines):
         steps = np.arange(1 + EPOCHS[size] * 120 // size)
+        curve = [loss_by_torch(state, TRAIN) for state in states]
         for line, x in zip(lines, (steps, steps * size)):
             assert_array_equal(line.get_xdata(), x)
-            curve = [loss_by_torch(state, TRAIN) for state in states]
             assert_allclose(line.get_ydata(), curve, rtol=0, atol=FLOAT64)
         drawn[f"steps of {size} point{'' if size == 1 else 's'}"] = lines
     drawn["MAE of the true line"] = [left.lines[-1], right.lines[-1]]
