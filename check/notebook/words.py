@@ -302,7 +302,8 @@ def answer(found, search):
         more += remarks(code)
     if found.own and code.places("seed"):
         more.append("The code sets a seed, which gives other rows: run all cells from the top.")
-    if search.printed.rows[0][0] is not None and search.printed.first == found.first + 1:
+    counted = search.printed.rows[0][0] is not None and not run.startswith("the pipeline")
+    if counted and search.printed.first == found.first + 1:
         more.append("Its epochs count from 1: row 10 is the tutorial's epoch 9.")
     more.append(near(found, search))
     pages = dict.fromkeys(field.page for field in fields.values() if field.page)
