@@ -106,7 +106,7 @@ TOLD = {
     "run 079": "117 epochs or more (an odd number of them) of training before",
     "run 009": "or both with the other sign, because the losses can't tell which",
     "run 117": "but the code has nn.Linear: was the cell changed after it ran?",
-    "run 138": "Either no step reaches the model, or the model jumps to and fro",
+    "run 138": "Either no step reaches the model, or it was trained so long",
     "run 118": "The first number follows in all rows: it is what section 3 prints. Not",
     "run 012": "too few digits",
 }

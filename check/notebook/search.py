@@ -60,8 +60,9 @@ VIEWS = {
     2: (
         [("train", "test")],
         [("train", name) for name in COLUMNS if name not in ("test", "X_train")]
-        + [(name, "test") for name in ("train after", "test", "constant")],
-        [("train after", "train after"), ("train after", "test before"), ("test", "train")]
+        + [(name, "test") for name in ("train after", "test", "constant")]
+        + [("test", "train")],
+        [("train after", "train after"), ("train after", "test before")]
         + [(name, other) for name in ("train after", "constant") for other in ("X_test", "itself")],
     ),
 }
@@ -100,19 +101,21 @@ class Found(NamedTuple):
     settled: int = 0
 
 
-def nearest_run(settings):
+def nearest_run(found):
     """Return the nearest of the tutorial's runs, by name, and the fields in which they differ.
 
     A weight and a bias that are exchanged are one difference, and of a start the half that no step
-    moves is none.
+    moves is none. Of runs that are as near, one with the same kind of model comes first.
     """
-    runs = {}
+    settings, runs = found.settings, {}
+    linear = bool(found.start) and found.start.draws == ("Linear", "Linear")
     for name, run in TUTORIAL.items():
         (w, b), (own_w, own_b) = run.start, settings.start
         start = {"weight": (w, own_b), "bias": (own_w, b)}.get(settings.trains, run.start)
         changed = differing(settings, run._replace(start=start))
         exchanged = (settings.weight, settings.bias) == (run.bias, run.weight)
-        runs[name] = len(changed) - exchanged, changed
+        other = linear != (name in ("section 6", "the exercise (nn.Linear)"))
+        runs[name] = len(changed) - exchanged + other / 2, changed
     name = min(runs, key=lambda name: runs[name][0])
     return name, runs[name][1]
 
@@ -136,12 +139,13 @@ def around(bases, choices, count):
 class Search:
     """The search for one table, read in one way: its rows, what the code says, what was tried.
 
-    `best` printed the most first rows, and `train_only` the first number of every row.
+    `best` printed the most first rows, and `train_only` the first number of every row. `is_near`
+    says that a known run printed the first half of the rows, or all but one.
     """
 
     def __init__(self, printed, code):
         self.printed, self.code, self.tried = printed, code, 0
-        self.best = self.train_only = None
+        self.best, self.train_only, self.is_near = None, None, False
         said = code.settings()
         bases = [*said, Settings(), TUTORIAL["the exercise (nn.Parameter)"]]
         self.worlds = list(filter(has_points, dict.fromkeys(base.world for base in bases)))
@@ -192,14 +196,9 @@ class Search:
         printed = digits[(rows or len(digits)) - 1] - own * digits[0]
         return log10(max(1, self.tried)) + 3 < printed
 
-    def is_near(self):
-        """Say if a known run prints the first half of the rows, or all numbers but one."""
-        best = self.best
-        return bool(best) and bool(best.off or 2 * best.rows >= len(self.printed.rows))
-
     def rank(self, found):
         """Return what sorts the Founds: contradictions of the code, then how far they went."""
-        settings, (_, changed) = found.settings, nearest_run(found.settings)
+        settings, (_, changed) = found.settings, nearest_run(found)
         against = sum(self.code.on(field, found)[0] is False for field in settings._fields)
         epochs = sum(count for count, _ in settings.earlier)
         return against, len(changed), epochs, abs(found.first - self.printed.first)
@@ -332,12 +331,14 @@ class Search:
         elif a_sign_flipped(world, loop, path, off, room, self.printed.epochs + first):
             yield found._replace(flipped=True)
         else:
-            self.remember(found, (off <= room).all(axis=1).argmin())
+            self.remember(found, (off <= room).all(axis=1))
 
-    def remember(self, found, rows):
-        """Keep the Found that prints the most first rows."""
+    def remember(self, found, right):
+        """Keep the Found that prints the most first rows; `right` (R,) says which it prints."""
+        rows = len(right) if right.all() else int(right.argmin())
+        self.is_near |= 2 * rows >= len(right) or right.sum() == len(right) - 1
         if self.best is None or rows > self.best.rows:
-            self.best = found._replace(rows=int(rows))
+            self.best = found._replace(rows=rows)
 
 
 def has_points(world):
@@ -403,7 +404,7 @@ def find(rows, code):
             if sure := same_row(search) or (last <= LONG and from_own_start(search)):
                 return sure, search
         first = searches[0]
-        if first.printed.values.shape[1] == 2 and last <= LONG and not first.is_near():
+        if first.printed.values.shape[1] == 2 and last <= LONG and not first.is_near:
             first.train_only = first_column(first)
     finally:
         torch.set_num_threads(threads)
@@ -452,11 +453,11 @@ def confirmed(found, search):
             break
         alone = differs.sum() == 1 and 10 * this.off > (room - printed.half).max()
         if alone:
-            search.best = this._replace(rows=int(differs.any(axis=1).argmax()))
+            search.remember(found, ~differs.any(axis=1))
         elif found.flipped or (off <= room).all():
             but_for_digits = this
         else:
-            search.remember(found, found.rows)
+            search.remember(found, np.full(found.rows, True))
     return but_for_digits
 
 
@@ -480,10 +481,10 @@ def from_own_start(search):
     """Return the Found for a start, or a line, that nobody knows, if its run prints all rows.
 
     The line makes no difference, because only the start's distance from it shows. Where a known run
-    prints the first half of the rows, or all numbers but one, the start is no other.
+    is near, the start is no other.
     """
     printed, view = search.printed, search.views[0][0]
-    if len(printed.rows) < 3 or search.is_near():
+    if len(printed.rows) < 3 or search.is_near:
         return None
     worlds = [*{world.X: world for world in reversed(search.worlds)}.values()][::-1]
     still = dict(trains="both", zero_grad=True, older=False)

@@ -6,6 +6,7 @@ rows is named; or the code contradicts it, and then the answer asks.
 """
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,7 +163,7 @@ def of_trains(settings):
         missing = "a missing step()", "an optimizer.step without its brackets"
         same = *missing, "a zero_grad() between backward() and the next step()"
         same = *(("no step", words) for words in same), "an optimizer of another model"
-        cure = "First zero_grad(), then backward(), then step()."
+        cure = "Call zero_grad(), backward(), step(), of an optimizer of this model."
         return Field(cause, "no step that reaches the model", cure, f"{BREAKING}, 2 to 4", same)
     if settings.trains == "anew":
         cure, same = "Make model and optimizer above the loop.", (("model anew", None),)
@@ -231,7 +232,7 @@ def differences(found):
     Of an own start, neither it nor the line is known, but only how far one is from the other. That
     a single loss stands in a row is no difference, and a line's weight and bias are one.
     """
-    run, changed = nearest_run(found.settings)
+    run, changed = nearest_run(found)
     left_out = {"start", "weight", "bias", "dtype"} if found.own else set()
     left_out |= {"columns"} if found.settings.columns == ("train",) else set()
     left_out |= {"bias"} if "weight" in changed else set()
@@ -253,11 +254,11 @@ def within(said):
 
 def doubt(name, said):
     """Return what the code says of a field that these rows contradict."""
+    draws = name == "start" and isinstance(said.value, list)
+    text = joined([DRAWN.get(draw, draw) for draw in said.value]) if draws else said.text
     if said.cell:
-        return f"cell {said.cell}, line {said.line}, says {said.text}"
-    if name == "start" and isinstance(said.value, list):
-        return f"the code has {joined([DRAWN.get(draw, draw) for draw in said.value])}"
-    return f"the code has {'seed' if name == 'start' else name} = {said.value}"
+        return f"cell {said.cell}, line {said.line}, {'draws' if draws else 'says'} {text}"
+    return f"the code has {text or f'{name} = {said.value}'}".replace("start = ", "seed = ")
 
 
 def answer(found, search):
@@ -287,10 +288,12 @@ def answer(found, search):
             where = "" if place and said[1:] == place[1:] else f" {within(said)}"
             more.append(f"It is {words}{where}{', which prints the same' * contradicted}.")
         elif field.same:
-            others = joined([in_words(mistake) for mistake in field.same], "or")
+            refuted = not contradicted and bool(code.places("zero_grad"))  # by a loop without them
+            same = [m for m in field.same if isinstance(m, str) or not refuted]
+            others = joined([in_words(mistake) for mistake in same], "or")
             if contradicted:
                 asked += f", or is it {others}, which prints the same"
-            elif not says[name][0]:
+            elif not says[name][0] and others:
                 more.append(f"The same rows come from {others}.")
         more.append(field.cure)
     words = opening(found, search, run, whats)
@@ -300,7 +303,7 @@ def answer(found, search):
     words = words if words.endswith("?") else f"{words}."
     if (against and asked) or found.own:
         more += remarks(code)
-    if found.own and code.places("seed"):
+    if found.own and code.places("seed") and not is_above(code, "model", "seed"):
         more.append("The code sets a seed, which gives other rows: run all cells from the top.")
     counted = search.printed.rows[0][0] is not None and not run.startswith("the pipeline")
     if counted and search.printed.first == found.first + 1:
@@ -322,16 +325,17 @@ def opening(found, search, run, whats):
         return words + (
             "the learning rate is too small for these digits to show a step"
             if every
-            else "the model jumps to and fro between two states, of which rows an even number of "
-            "epochs apart show only one. Print every epoch, and see whether two rows take turns"
+            else "it was trained so long that it jumps to and fro between two states, of which "
+            "rows an even number of epochs apart show one. Print every epoch: do rows take turns"
         )
     if found.own:
         w, b = settings.start[0] - settings.weight, settings.start[1] - settings.bias
+        places = min(6, -Decimal(search.printed.rows[0][1][0]).as_tuple().exponent)
         return (
             f"All rows follow from a start of its own{with_}: the model starts elsewhere than the "
-            "tutorial's, or the data lie on another line. At the first row its weight and bias are "
-            f"{w:+.6f} and {b:+.6f} away from the line's, or both with the other sign, because the "
-            "losses can't tell which"
+            "tutorial's, was trained before, or the data lie on another line. At the first row its "
+            f"weight and bias are {w:+.{places}f} and {b:+.{places}f} away from the line's, or "
+            "both with the other sign, because the losses can't tell which"
         )
     tutorials = f"These are the tutorial's numbers ({run})"
     return f"These rows are what {run} prints{with_}" if whats else tutorials
@@ -366,12 +370,18 @@ def in_words(mistake):
 def remarks(code):
     """Return what the code does that can change these rows, each with its place."""
     found = [f"The code has {words} {within(said)}." for words, said, _ in mistakes(code)]
-    seeds, models = code.places("seed"), code.places("model")
+    seeds = code.places("seed")
     if not seeds and code.said:
         found.append("The code sets no seed: put torch.manual_seed(42) directly above the model.")
-    if seeds and models and models[0][1:3] < seeds[0][1:3]:
-        found.append(f"The seed stands below the model {within(seeds[0])}.")
+    if is_above(code, "model", "seed"):
+        found.append(f"All seeds stand below the model {within(seeds[0])}: set one above it.")
     return found
+
+
+def is_above(code, key, other):
+    """Say if the code's last place for a key stands above all places for the other."""
+    ours, theirs = code.places(key), code.places(other)
+    return bool(ours and theirs) and ours[-1][1:3] < theirs[0][1:3]
 
 
 def not_explained(search):
