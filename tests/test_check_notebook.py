@@ -568,6 +568,8 @@ def test_odd_rows_and_hints_are_refused_or_left_out():
     assert explain(right._replace(hints=few)).cause == TUTORIALS
     odd = {"seed": 20230501, "X": "arange(0, 1, 0)", "split": 0.01, "lr": "a", "w": []}
     assert explain(right._replace(hints=odd | {"epochs": -5})).cause == TUTORIALS
+    for drawn in (["Linear", "randn"], ["randn", "rand"], [[1]], 5):
+        assert explain(right._replace(hints={"parameters": drawn})).cause == TUTORIALS
     for rows, words in (
         ([(0, ("nan", "1")), (1, ("1", "1"))], "nan or inf"),
         ([(0, ("1", "1", "1")), (1, ("1", "1", "1"))], "3 numbers"),

@@ -69,6 +69,10 @@ class Code:
         found = self.said.get(key, ())
         if key in ("seed", "epochs"):
             return [s for s in found if type(s.value) is int and 0 <= s.value < 2**63]
+        if key == "parameters":
+            return [
+                s for s in found if isinstance(s.value, list) and {*map(type, s.value)} <= {str}
+            ]
         return [said for said in found if said.value is not None]
 
     def all(self, key):

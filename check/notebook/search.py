@@ -376,7 +376,7 @@ def fixed_halves(world, trains, starts):
 
 @lru_cache(maxsize=64)
 def path_of(world, lr, pairs):
-    return train(world, Loop(lr), torch.tensor(pairs), LATEST)
+    return train(world, Loop(lr), torch.tensor(pairs).reshape(-1, 2), LATEST)
 
 
 # --- From rows to settings
