@@ -545,6 +545,8 @@ def test_rows_without_an_epoch_are_read_in_several_ways():
     ways = readings(rows, 100)
     assert [list(way.epochs[:3]) for way in ways] == [[0, 10, 20], [0, 1, 2], [0, 12, 24]]
     assert ways[-1].epochs[-1] == 99
+    assert all(way.epochs[-1] in (3, 30) for way in readings(rows[:4], 3))  # no last epoch of 2
+    assert {len(way.rows) for way in readings(turns[:4], 0)} == {4, 2}
 
 
 def test_settled_rows_far_behind_are_the_tutorials():
