@@ -280,22 +280,14 @@ def answer(found, search):
     ]
     asked, more = "was the cell changed after it ran", []
     for name, field in fields.items():
-        contradicted, place = says[name][0] is False, says[name][1]
-        shown = [mistake for mistake in mistakes(code) if is_one_of(mistake, field.same)]
-        if shown:
-            words, said, _ = shown[0]
-            asked = "" if contradicted else asked
-            where = "" if place and said[1:] == place[1:] else f" {within(said)}"
-            more.append(f"It is {words}{where}{', which prints the same' * contradicted}.")
-        elif field.same:
-            refuted = not contradicted and bool(code.places("zero_grad"))  # by a loop without them
-            same = [m for m in field.same if isinstance(m, str) or not refuted]
-            others = joined([in_words(mistake) for mistake in same], "or")
-            if contradicted:
-                asked += f", or is it {others}, which prints the same"
-            elif not says[name][0] and others:
-                more.append(f"The same rows come from {others}.")
-        more.append(field.cure)
+        it_is, others = behind(field, code, *says[name])
+        if name in against and it_is:
+            asked = ""
+        elif name in against and others:
+            asked += f", or is it {others}, which prints the same"
+        elif others and not says[name][0]:
+            more.append(f"The same rows come from {others}.")
+        more += [it_is, field.cure]
     words = opening(found, search, run, whats)
     if against:
         doubts = joined([doubt(name, said) for name, said in against.items()])
@@ -314,6 +306,23 @@ def answer(found, search):
     chosen = all(says[name][0] and not fields[name].cure for name in fields.keys() - {"older"})
     cause = cause_of(found, fields, chosen and not against)
     return " ".join(filter(None, [words, *dict.fromkeys(more)])), cause
+
+
+def behind(field, code, right, place):
+    """Return what is behind a difference: the mistake that the code makes, and all others in words.
+
+    `right` and `place` are what the code says of the field. Mistakes of a loop are refuted by a
+    loop in the code that hasn't made them, unless the rows contradict that code.
+    """
+    for words, said, key in mistakes(code):
+        if (key, said.value) in field.same or (key, None) in field.same:
+            where = "" if place and said[1:] == place[1:] else f" {within(said)}"
+            also = ", which prints the same" * (right is False)
+            return f"It is {words}{where}{also}.", ""
+    refuted = right is not False and bool(code.places("zero_grad"))
+    same = [one for one in field.same if isinstance(one, str) or not refuted]
+    same = [one if isinstance(one, str) else MISTAKES[one[0]].format(one[1]) for one in same]
+    return "", joined(same, "or")
 
 
 def opening(found, search, run, whats):
@@ -356,15 +365,6 @@ def mistakes(code):
     every = [(key, said) for key in MISTAKES for said in code.places(key)]
     last = {MISTAKES[key].format(said.value): (said, key) for key, said in every}
     return [(words, *rest) for words, rest in last.items()]
-
-
-def is_one_of(mistake, same):
-    _, said, key = mistake
-    return (key, said.value) in same or (key, None) in same
-
-
-def in_words(mistake):
-    return mistake if isinstance(mistake, str) else MISTAKES[mistake[0]].format(mistake[1])
 
 
 def remarks(code):
