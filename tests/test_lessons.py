@@ -321,8 +321,11 @@ TORCHS = {
 def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ran):
     text, figures = ran(optimizer_paths)
     left, right = figures["optimizers"].axes
+    (inset,) = left.child_axes
     lines, printed, drawn = left.lines[1:], rows(text, "apart\n", 1, 5), {}
-    for title, line, curve, row in zip(TORCHS, lines, right.lines, printed, strict=True):
+    for title, line, curve, large, row in zip(
+        TORCHS, lines, right.lines, inset.lines, printed, strict=True
+    ):
         optim, options = TORCHS[title]
         weight, bias = points = np.transpose(line.get_xydata())
         theirs = RUN64._replace(loss="mse").train(torch_optim.train, optim=optim, **options)
@@ -331,7 +334,9 @@ def test_each_optimizer_by_hand_takes_torchs_path_and_is_so_printed_and_drawn(ra
         losses = [loss_by_torch("mse", *point) for point in points.T]
         assert_allclose(curve.get_ydata(), losses, rtol=0, atol=LOOP)
         assert row == [title, f"{weight[-1]:.6f}", f"{bias[-1]:.6f}", f"{apart:.1e}"]
-        drawn[title] = [line, curve]
+        assert_array_equal(large.get_xydata(), line.get_xydata())
+        assert inset.viewLim.contains(*points[:, -1]) or title in ("plain SGD", "RMSprop")
+        drawn[title] = [line, curve, large]
     key = left.get_legend()
     assert_key(key, drawn)
     assert key.get_title().get_text() == "one marker every 10 epochs"
