@@ -63,7 +63,7 @@ def plot(runs, paths):
         for epoch in SHOWN:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
             text = str(epoch) if epoch else "epoch 0"
-            write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
+            write(axes, text, points[:, epoch], (-12, -26) if falling else (14, -6))
         axes.set_title(f"{name}\nlines of equal loss")
         steps = np.hypot(*np.diff(points))
         right.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)

@@ -282,9 +282,11 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         losses = np.array([loss_by_torch(loss, *point) for point in right.T])
         size = max(1, abs(right).max())
         star, line, start, end = panel.lines
-        assert_allclose(line.get_data(), right, atol=PATH64 * size)
-        ends = [*start.get_xydata(), *end.get_xydata()]
-        assert_array_equal(ends, line.get_xydata()[[0, -1]])
+        on_map = losses < 1.44  # the highest line of equal loss
+        assert on_map.all() or panel.get_title() == "lr = 0.906"
+        assert_allclose(line.get_data(), right[:, on_map], atol=PATH64 * size)
+        ends = np.transpose([*start.get_xydata(), *end.get_xydata()])
+        assert_allclose(ends, right[:, [0, -1]], atol=PATH64 * size)
         assert star.get_zorder() > line.get_zorder(), "no path hides the star"
         # A loss is at most PATH64 * size off for MAE, and that times twice the residual for MSE.
         near = dict(atol=PATH64 * size, rtol=PATH64 * size)
@@ -297,6 +299,9 @@ def test_each_rate_leads_where_torch_gets_and_is_so_printed_and_drawn(loss, ran)
         numbers = rate, *factors, *losses[-2:], *right[:, -1]
         assert_allclose(row, numbers, rtol=6e-4)  # four digits are printed
     assert list(drawn) == [f"lr = {rate:.3g}" for rate in RATES[loss]]
+    assert len(curves.texts) == (loss == "mae")
+    for note in curves.texts:  # it says what a band is, inside the last one
+        assert min(losses) < note.get_position()[1] < max(losses)
     assert_key(key.get_legend(), drawn | {"start": [start], "true parameters": [star]})
 
 
