@@ -243,6 +243,8 @@ def test_the_films_key_is_that_of_data_and_line_beside_the_map():
     drawn = {"training data": [train], "test data": [test], "the model's line": [line]}
     assert_key(left.get_legend(), drawn)
     assert right.lines[0].get_label() == "true parameters", "the star of the map"
+    (start,) = (note for note in right.texts if note.get_text() == "start")
+    assert_array_equal(start.xy, [RUN.weight, RUN.bias])
     assert_array_equal(train.get_xydata(), torch.hstack([RUN.X, RUN.y]))
     assert_array_equal(test.get_xydata(), torch.hstack([RUN.X_test, RUN.y_test]))
     assert_words_are_whole(figure)
@@ -256,7 +258,7 @@ def test_each_frame_of_the_film_shows_line_and_point_of_the_epoch_in_its_title(m
         weight, bias = points[:, epoch]
         left, right = plt.gcf().axes
         loss = loss_by_torch("mae", weight, bias)
-        assert left.get_title() == f"Epoch {epoch}: MAE = {loss:.3f}"
+        assert left.get_title() == f"Epoch {epoch}: train MAE = {loss:.3f}"
         assert_array_equal(left.lines[-1].get_data(), [[0, 1], [bias, weight + bias]])
         assert_array_equal(right.lines[-2].get_data(), points[:, : epoch + 1])
         assert_array_equal(right.lines[-1].get_xydata(), [points[:, epoch]])
