@@ -135,16 +135,18 @@ def test_the_means_and_the_signs_of_all_points_are_printed(ran):
 
 def test_the_graph_has_each_nodes_two_numbers_in_its_box_below_the_heads_of_their_colours(ran):
     (axes,) = ran(first_epoch)[1]["first_epoch_graph"].axes
-    value, gradient, *texts = axes.texts
-    assert [value.get_text(), gradient.get_text()] == ["value", "gradient"]
+    *heads, texts = *axes.texts[:4], axes.texts[4:]
+    assert [head.get_text() for head in heads] == ["value", "gradient"] * 2
     words = [text.get_text() for text in texts]
     for name, node in first_epoch.graph(RUN).items():
-        for i, array, head in zip((1, 2), node, (value, gradient)):
+        over = heads[2:] if name == "bias" else heads[:2]
+        for i, array, head in zip((1, 2), node, over):
             text = texts[words.index(name) + i]
             assert text.get_text() == f"{array.ravel()[-1]:.4f}"
             assert color(text) == color(head)
-            (x, y), (right, _) = text.get_position(), head.get_position()
-            assert abs(x - right) < 1e-9 or name == "bias"
+            (x, y), (right, top) = text.get_position(), head.get_position()
+            assert abs(x - right) < 1e-9
+            assert y < top
             boxes = sum(box.get_bbox().contains(x, y) for box in axes.patches)
             assert boxes == (3 if node[0].size > 1 else 1), "a stack, or one box"
 
@@ -177,6 +179,7 @@ def test_the_arrows_are_gradient_and_step_and_the_square_is_what_is_enlarged(ran
         assert_allclose([arrow.xyann, arrow.xy], [start, end], atol=PRINTED)
         (name,) = (text for text in enlarged.texts if text.get_text().startswith(words))
         assert color(name) == to_hex(arrow.arrow_patch.get_edgecolor())
+    assert_allclose(enlarged.lines[-1].get_xydata(), [start, (weight, bias)], atol=PRINTED)
     (square,) = everything.patches
     assert_allclose(square.get_bbox().get_points(), enlarged.viewLim.get_points())
 
