@@ -94,8 +94,9 @@ def plot(run, runs):
     left.set(yscale="log", xlabel="epoch", ylabel="learning rate (no unit)", title="The rates")
     right.set(yscale="log", xlabel="epoch", ylabel="train loss (MAE, no unit)")
     right.set_title("The losses (bands: jumps in each epoch)")
-    for name, text in zip(list(runs)[1::2], ("too soon: stops short", "rounding")):
-        right.text(1000, runs[name].loss[-1] * 1.4, text, ha="right")
+    _, too_soon, _, chosen = runs.values()
+    for text, trajectory in (("too soon: stops short", too_soon), ("rounding", chosen)):
+        right.text(1000, trajectory.loss[-1] * 1.4, text, ha="right")
     figure.suptitle("A falling rate shrinks the jumps. One that falls too soon never arrives")
     figure.legend(loc="outside lower center", ncols=len(runs))
     return figure
