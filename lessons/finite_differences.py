@@ -11,7 +11,8 @@ is divided by h, so that it grows like 1/h towards small steps. On two logarithm
 of h is a straight line, and together they make a V, at whose bottom the forward difference is right
 to about 7 digits and the central one to 10.
 
-Prints the errors of both for each h, and saves figures/finite_differences.png.
+Prints the largest errors of both, among 20 derivatives of BCE on logits, for each h, and saves
+figures/finite_differences.png.
 """
 
 import sys
@@ -46,10 +47,11 @@ def errors():
 
 def print_errors():
     """Print the errors of both differences for each power of ten."""
-    print("\n# The error of a difference: truncation falls with h, rounding rises")
+    print("\n# The largest error of 20 derivatives of BCE on logits")
     print(f"{'h':>8}{'forward':>12}{'central':>12}")
     for h, *pair in list(zip(*errors()))[::-2]:
         print("{:>8.0e}{:>12.1e}{:>12.1e}".format(h, *pair))
+    print("The smaller h, the smaller the truncation, and the larger the rounding.")
 
 
 @plt.rc_context(pictures.SLIDE)
@@ -68,7 +70,7 @@ def plot_errors():
     axes.set_title(
         "A derivative from two points: a large step misses the curve, a tiny one drowns in rounding"
     )
-    axes.set(xlabel="step h (no unit)", ylabel="largest error of 20 derivatives (no unit)")
+    axes.set(xlabel="step h (no unit)", ylabel="largest error of 20 derivatives of BCE (no unit)")
     axes.legend()
     return figure
 

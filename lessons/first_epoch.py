@@ -112,7 +112,8 @@ def plot_residuals(run):
             axis.plot(X[some], y[some], marker, color=color, label=label)
         gradient = f"weight {sign_X.mean():.3f}, bias {sign.mean():.3f}"
         axis.set(title=f"{when}\ngradient: {gradient}", xlabel="X (no unit)")
-        axis.legend(loc="upper left").set_in_layout(False)  # else the panels shrink
+        key = axis.legend(loc="upper left", title="stick: residual = y_pred - y")
+        key.set_in_layout(False)  # else the panels shrink
     axes[0].set(ylabel="y (no unit)", ylim=(0.05, 1.08))  # room for the legends
     return figure
 
@@ -129,28 +130,27 @@ def plot_surface(run):
     center, reach = start + (new - start) / 4, np.array([0.01, 0.011])
     far = [(0.98, 0.6), (0.94, 0.51), (0.9, 0.425)]
     far += [(0.8, 0.16), (0.51, 0.18), (0.65, 0.03), (0.62, -0.065)]
-    near = [(0.334, 0.139), (0.344, 0.131), (0.344, 0.127), (0.344, 0.123), (0.333, 0.123)]
+    near = [(0.334, 0.139), (0.344, 0.127), (0.333, 0.123)]
     figure, (left, right) = plt.subplots(1, 2)
     for axes, middle, reaches, levels, places in (
         (left, (0.6, 0.35), 45 * reach, [0.1, 0.2, 0.3, 0.4], far),
-        (right, center, reach, [0.304, 0.308, 0.312, 0.316, 0.32], near),
+        (right, center, reach, [0.304, 0.312, 0.32], near),
     ):
         grid = np.linspace(middle - reaches, middle + reaches, 91).T  # weights, biases
         lines = draw_map(axes, "mae", run.X.numpy(), run.y.numpy(), *grid, levels, fill=False)
         name_lines(axes, lines, places)
         axes.set(aspect="equal")
         axes.locator_params(nbins=5)
-    left.set_title("The MAE: lines of equal loss")
+    left.set_title("Lines of equal MAE. The square is enlarged")
     left.add_patch(plt.Rectangle(center - reach, *2 * reach, fill=False, lw=2.5))
-    write(left, "enlarged on the right", center, (14, -36)).set(ha="center")
     right.set_title("The first step goes against the gradient")
     for end, color, text in (
         (start + run.lr / 2 * gradient, ORANGE, f"gradient\n(times {run.lr / 2})"),
         (new, BLUE, f"step =\n-{run.lr} * gradient"),
     ):
-        draw_arrow(right, start, end, color, "-")
-        write(right, text, (start + end) / 2, (22, 0)).set(color=color, va="center")
-    right.plot(*start, "ko")
+        draw_arrow(right, start, end, color)
+        write(right, text, (start + end) / 2, (22, -16)).set(color=color, va="center")
+    right.plot(*zip(start, new), "ko")
     write(right, "start", start, (-16, 0)).set(ha="right", va="center")
     write(right, "new parameters", new, (0, 14)).set(ha="center")
     return figure
@@ -184,7 +184,7 @@ def plot_graph(run):
     boxes = graph(run)
     bias, sign = boxes.pop("bias"), np.sign(boxes["residual"][0][-1].item())
     steps = [  # what leads from a box to the next, and what leads back
-        (f"times x (the last: {x:.2f})", f"each times its x, all {n} added up"),
+        (f"times x (the last: {x:.2f})", f"times its x, all {n} added up"),
         ("plus bias", "times 1"),
         (f"minus y (the last: {y:.3f})", "times 1"),
         ("absolute value", f"times the sign (the last: {sign:.0f})"),
@@ -194,18 +194,19 @@ def plot_graph(run):
     axes.set(xlim=(0, 13), ylim=(-5.4, 0.7))
     axes.axis("off")
     axes.set_title(f"Values flow down, gradients flow up. Of a stack of {n}, the last is shown")
-    axes.text(4.6, 0.45, "value", color=BLUE, ha="right", weight="bold")
-    axes.text(6.9, 0.45, "gradient", color=ORANGE, ha="right", weight="bold")
+    for right, y in ((0, 0.45), (5.6, -0.55)):  # above weight, and above bias
+        axes.text(4.6 + right, y, "value", color=BLUE, ha="right", weight="bold")
+        axes.text(6.9 + right, y, "gradient", color=ORANGE, ha="right", weight="bold")
     for row, (name, arrays) in enumerate(boxes.items()):
         draw_box(axes, 0.6, -row, name, arrays)
     draw_box(axes, 7.9, -1, "bias", bias, width=4.9)
-    draw_arrow(axes, (8.4, -1.26), (7.4, -1.9), BLUE, "-")
-    draw_arrow(axes, (7.4, -2.1), (9.3, -1.26), ORANGE, "--")
+    draw_arrow(axes, (8.4, -1.26), (7.4, -1.9), BLUE)
+    draw_arrow(axes, (7.4, -2.1), (9.3, -1.3), ORANGE)
     axes.text(8.7, -1.85, f"all {n} added up", color=ORANGE)
     for row, (forward, backward) in enumerate(steps):
         top, bottom, middle = -row - 0.26, -row - 0.74, -row - 0.5
-        draw_arrow(axes, (1.4, top), (1.4, bottom), BLUE, "-")
-        draw_arrow(axes, (5.8, bottom), (5.8, top), ORANGE, "--")
+        draw_arrow(axes, (1.4, top), (1.4, bottom), BLUE)
+        draw_arrow(axes, (5.8, bottom), (5.8, top - 0.12), ORANGE)
         axes.text(1.65, middle, forward, color=BLUE, va="center")
         axes.text(6.05, middle, backward, color=ORANGE, va="center")
     return figure
@@ -223,8 +224,8 @@ def draw_box(axes, left, middle, name, arrays, width=6.6):
         axes.text(left + width - right, middle, number, color=color, ha="right", **style)
 
 
-def draw_arrow(axes, start, end, color, style):
-    look = dict(arrowstyle="-|>", color=color, lw=3, ls=style, mutation_scale=24)
+def draw_arrow(axes, start, end, color):
+    look = dict(arrowstyle="-|>", color=color, lw=3, mutation_scale=24)
     axes.annotate("", end, start, arrowprops=look | dict(shrinkA=0, shrinkB=0))
 
 

@@ -76,20 +76,25 @@ def plot(run, rates, paths, title):
     X, y = run.X.numpy(), run.y.numpy()
     for panel, rate, points, look in zip(panels, rates, paths, LOOKS):
         label = f"lr = {rate:.3g}"
-        draw_band(curves, losses_at(run.loss, X, y, *points), every=9, **look, label=label)
+        losses = losses_at(run.loss, X, y, *points)
+        draw_band(curves, losses, every=9, **look, label=label)
         draw_map(panel, run.loss, X, y, *MAP)
         panel.lines[0].set_zorder(3)  # the star: above a path that crosses it again and again
-        panel.plot(*points, color=look["color"], lw=1.5)
+        on_map = losses < MAP[2][-1]  # else a run that diverges fills its panel
+        panel.plot(*points[:, on_map], **look, ms=4, lw=1.5)
         begin = dict(color="white", mec="black", mew=2, ms=13, label="start")
         panel.plot(*points[:, 0], "o", **begin, zorder=4)
         panel.plot(*points[:, -1:], **look, zorder=4)
         panel.set(title=label, xlabel="", ylabel="", xticks=[0.3, 0.5, 0.7])
     curves.set(yscale="log", xlabel="epoch", ylabel=f"{run.loss.upper()} (no unit)")
     curves.set_title("The losses")
+    if run.loss == "mae":
+        words = "the loss jumps between\nthese two in every epoch"
+        curves.text(50, 0.51, words, ha="center", va="center", fontsize=14)
     panels[2].tick_params(labelbottom=True)  # below it stands the key, no map
     key.axis("off")
     star, _, start, _ = panels[0].lines
-    key.legend(handles=[*curves.lines, start, star], loc="lower center")
+    key.legend(handles=[*curves.lines, start, star], loc="lower center", title="lr: learning rate")
     right.supxlabel("weight (no unit)", fontsize=16)
     right.supylabel("bias (no unit)", fontsize=16)
     figure.suptitle(title)
@@ -108,7 +113,7 @@ def main():
     print(f"the fastest rate, 2 / (sum of both) = {fastest:.4f}")
     print(f"the largest stable rate, 2 / h of the steepest = {limit:.4f}")
     mse_title = f"MSE: too small a rate crawls, and beyond {limit:.4f} training diverges"
-    mae_title = "MAE never diverges, but larger rates end in wider jumps (bands on the left)"
+    mae_title = "MAE can't diverge, because its slope is bounded. Larger rates end in wider jumps"
     mse_rates = [0.001, 0.01, 0.1, fastest, 1.05 * limit]  # the third is a good one
     for loss, rates, shown, name, title in (
         ("mse", mse_rates, h, "learning_rate", mse_title),

@@ -95,8 +95,8 @@ def plot(run, trajectory, every):
     left.set_title("The printed row looks like neither model")
     left.legend(loc="upper left")
 
-    right.plot(shown, train, "s-", color=BLUE, label="train loss of the model")
-    right.plot(shown, test, "o--", color=ORANGE, label="test loss of the model")
+    right.plot(shown, train, "s-", color=BLUE, lw=1, label="train loss of the model")
+    right.plot(shown, test, "o--", color=ORANGE, lw=1, label="test loss of the model")
     rings = dict(color="black", marker="o", mfc="none", ms=24, mew=2.5)
     rings |= dict(label="a printed row: train loss of A,\ntest loss of B")
     for row in (epoch, epoch + every):

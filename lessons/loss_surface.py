@@ -63,7 +63,7 @@ def plot(runs, paths):
         for epoch in SHOWN:
             falling = epoch and points[1, epoch] < points[1, epoch - 1]
             text = str(epoch) if epoch else "epoch 0"
-            write(axes, text, points[:, epoch], (0, 14) if falling else (14, -6))
+            write(axes, text, points[:, epoch], (-8, -26) if falling else (14, -6))
         axes.set_title(f"{name}\nlines of equal loss")
         steps = np.hypot(*np.diff(points))
         right.plot(np.arange(1, run.epochs + 1), steps, **look, markevery=10, label=name)
@@ -88,6 +88,7 @@ def film(run, points):
     line_axes.set(xlim=(-0.03, 1.03), ylim=(0, 1.08), xlabel="x (no unit)", ylabel="y (no unit)")
     line_axes.legend(loc="lower right")
     draw_surface(map_axes, run)
+    write(map_axes, "start", points[:, 0], (18, -8))
     (walk,) = map_axes.plot([], [], color=ORANGE, lw=4)
     (point,) = map_axes.plot([], [], "o", color=ORANGE, mec="black", ms=18)
     title = line_axes.set_title("")
@@ -100,7 +101,7 @@ def film(run, points):
         line.set_data(ends, weight * ends + bias)
         walk.set_data(*points[:, : epoch + 1])
         point.set_data([weight], [bias])
-        title.set_text(f"Epoch {epoch}: {run.loss.upper()} = {losses[epoch]:.3f}")
+        title.set_text(f"Epoch {epoch}: train {run.loss.upper()} = {losses[epoch]:.3f}")
 
     show(0)
     figure.draw_without_rendering()  # lays the figure out, once for all frames

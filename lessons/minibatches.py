@@ -150,13 +150,14 @@ def plot(curves, floor):
         left.plot(steps, curve, **look, label=f"steps of {size} point{'s' * (size > 1)}")
         right.plot(steps * size, curve, **look)
     for axes in (left, right):
-        axes.axhline(floor, color="0.5", ls=":", label="MAE of the true line")
+        label = "MAE of the true line\n(a fit to the noise can have less)"
+        axes.axhline(floor, color="0.5", ls=":", label=label)
     left.set(xlim=(0, 150), xlabel="steps", title="Over steps")
     left.set(ylabel="train loss (MAE, no unit)", ylim=(0, None))
     left.legend()
     right.set(xlim=(0, 1200), xlabel="points seen", title="Over points seen")
     figure.suptitle(
-        "Small batches need about as many steps, far fewer points; one point is a noisy guide"
+        "All sizes need about as many steps, small ones far fewer points; one point is noisy"
     )
     return figure
 

@@ -101,12 +101,12 @@ def plot_paths(runs):
         for trainer, trajectory in trajectories.items():
             points = path(run, trajectory)
             axes.plot(*points, **LINES[trainer], solid_capstyle="round", label=trainer)
-        axes.plot(*points[:, -1:], "X", color="black", mec="white", ms=14, zorder=3)
+        axes.plot(*points[:, -1:], "X", color="black", mec="white", ms=14, zorder=3, label="end")
         write(axes, f"start, {name}", points[:, 0], (-16, -5)).set(ha="right")
         write(axes, f"end, {name}", points[:, -1], (0, -35)).set(ha="center")
     largest = max(apart(ours, of["torch_optim"]) for *_, of in runs for ours in of.values())
-    words = f"at most {largest:.0e} apart" if largest else "the same in every trainer"
-    axes.set_title(f"Paths over the MAE from two starts: {words}")
+    words = f"at most {largest:.0e} apart" if largest else "the same"
+    axes.set_title(f"Paths of {len(TRAINERS)} trainers over the MAE from two starts: {words}")
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
     axes.legend(handles.values(), handles, loc="upper left")
     return figure

@@ -56,5 +56,5 @@ def name_lines(axes, lines, places):
 
     The places (weight, bias) are chosen by eye, where a label hides nothing and nothing hides it.
     """
-    axes.clabel(lines, fontsize=14, colors="0.3", zorder=1, manual=places)  # below a path
+    axes.clabel(lines, fontsize="small", colors="0.3", zorder=1, manual=places)  # below a path
     write(axes, "true parameters", (TRUE_WEIGHT, TRUE_BIAS), (0, -30)).set(ha="center")

@@ -83,9 +83,10 @@ def test_each_trainers_path_is_drawn_from_each_start(drawn):
 
 
 def test_the_legend_is_that_of_the_lines(drawn):
-    (axes, _), star = drawn, "true parameters"
-    (point,) = (line for line in axes.get_lines() if line.get_label() == star)
-    assert_key(axes.get_legend(), {star: [point]} | lines_of(axes))
+    axes, _ = drawn
+    lines = {line.get_label(): [line] for line in axes.get_lines()}
+    assert list(lines) == ["true parameters", *compare.TRAINERS, "end"]
+    assert_key(axes.get_legend(), lines | lines_of(axes))
 
 
 def test_each_line_leaves_the_edges_of_the_one_below_to_be_seen(drawn):
@@ -107,6 +108,7 @@ def test_each_path_bears_its_runs_name_at_its_start_and_its_end(drawn):
 
 def test_the_title_says_how_far_the_paths_are_apart(drawn, reference):
     axes, runs = drawn
+    assert axes.get_title().startswith("Paths of 4 trainers")
     assert axes.get_title().endswith(": at most 4e-01 apart")
     alike = [(name, run, {"torch_optim": reference[name]}) for name, run, _ in runs]
-    assert compare.plot_paths(alike).axes[0].get_title().endswith(": the same in every trainer")
+    assert compare.plot_paths(alike).axes[0].get_title().endswith(": the same")

@@ -178,5 +178,9 @@ def test_rates_and_losses_are_drawn_as_the_key_says(ran, scheduled):
         assert_array_equal(marks.get_ydata(), run.loss[epochs])
         assert epochs[1] % 2 == 1, "markers on both edges of a band"
         drawn[name] = [line, band, marks]
+    noted = {"too soon: stops short": "lr times 0.1 every 100 epochs", "rounding": CHOSEN}
+    for text in right.texts:
+        assert 1 < text.get_position()[1] / scheduled[noted.pop(text.get_text())].loss[-1] < 2
+    assert not noted
     (key,) = left.figure.legends
     assert_key(key, drawn)
