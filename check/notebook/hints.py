@@ -37,6 +37,7 @@ NUMBERS = {name: name for name in ("weight", "weights", "w", "bias", "b", "epoch
 NUMBERS |= dict(true_weight="weight", true_bias="bias", num_epochs="epochs", n_epochs="epochs")
 HALVES = dict(weight="weight", weights="weight", w="weight", bias="bias", b="bias")
 KEYS = "X", "parameters", "seed", "loss", "optimizer", "lr", "momentum", "split", *NUMBERS.values()
+IS_LOSS = re.compile("loss|criterion|mae|mse|cost", re.IGNORECASE)
 FOLD = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -100,9 +101,10 @@ class Reader(ast.NodeVisitor):
         learned = any(isinstance(n, ast.keyword) and n.arg == "requires_grad" for n in inner)
         if name in NUMBERS and not learned:
             self.say(NUMBERS[name], self.number(value), node)
-        if data_named(name) == Role("X", "train") and isinstance(value, ast.Subscript):
-            if isinstance(value.slice, ast.Slice):
-                self.swapped = value.slice.upper is None
+        if data_named(name) == Role("X", "train") and isinstance(
+            getattr(value, "slice", None), ast.Slice
+        ):
+            self.swapped = value.slice.upper is None
         calls = [n for n in inner if isinstance(n, ast.Call)]
         words = {getattr(n, "attr", getattr(n, "id", "")) for n in inner}
         if name.startswith("x"):
@@ -170,11 +172,10 @@ class Reader(ast.NodeVisitor):
         if name in self.classes or name == "Linear" and not self.outer:
             self.say("model", name, node)
             self.say("parameters", ["Linear"] if name == "Linear" else None, node)
-        match node:  # int(0.8 * len(X))
-            case ast.Call(func=ast.Name(id="int"), args=[ast.BinOp(left=left, right=right), *_]):
-                for share in map(self.value, (left, right)):
-                    if isinstance(share, float) and 0 < share < 1:
-                        self.say("split", share, node)
+        if name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
+            for share in map(self.value, (node.args[0].left, node.args[0].right)):
+                if isinstance(share, float) and 0 < share < 1:  # int(0.8 * len(X))
+                    self.say("split", share, node)
         for keyword in node.keywords:
             usual = OPTIONS.get(keyword.arg, ...)
             if usual is not ... and getattr(keyword.value, "value", usual) != usual:
@@ -220,15 +221,12 @@ class Reader(ast.NodeVisitor):
             case ast.BinOp(ast.BinOp(op=ast.Mult()) as product, ast.Add(), added) | ast.BinOp(
                 added, ast.Add(), ast.BinOp(op=ast.Mult()) as product
             ):
-                used = [n for n in (product.left, product.right) if half(n)][:1] + [added]
-            case _:
-                return
-        halves = [half(n) for n in used]
-        if len(halves) == 2 and all(halves):
-            self.say("exchanged", halves == ["bias", "weight"] or None, returned)
-            own = tuple(isinstance(n, ast.Attribute) for n in used)  # self.bias, not the line's
-            moved = {(True, False): "weight", (False, True): "bias"}.get(own)
-            self.say("trains", moved, returned)
+                factor = product.left if half(product.left) else product.right
+                halves = half(factor), half(added)
+                self.say("exchanged", halves == ("bias", "weight") or None, returned)
+                own = tuple(isinstance(n, ast.Attribute) for n in (factor, added))  # self.weights
+                moved = {(True, False): "weight", (False, True): "bias"}.get(own)
+                self.say("trains", moved if all(halves) else None, returned)
 
     def inside(self, node):
         self.outer.append(node)
@@ -313,38 +311,36 @@ class Reader(ast.NodeVisitor):
         for loss in trained:
             self.trained_on(loss, inner)
         # The name of the trained loss may hold another one after the step, which is then printed
-        train = named[trained[-1].name] if trained else None
-        tests = [loss for loss in losses if not loss.trains and loss.tests()]
-        if train and train.column() in ("train", "train after", "X_train"):
-            self.say("train", train.column(), train.call)
-        for loss in tests[-1:]:
-            self.say("test", loss.column(), loss.call)
-        usual = [loss.call for loss in [train, *tests[-1:]] if loss]
+        train = [named[loss.name] for loss in trained[-1:]]
+        test = [loss for loss in losses if not loss.trains and loss.is_test][-1:]
+        for loss in train:
+            known = loss.column in ("train", "train after", "X_train")
+            self.say("train", loss.column if known else None, loss.call)
+        for loss in test:
+            self.say("test", loss.column, loss.call)
         for call in (n for n in inner if called(n) == "print"):
             row = [named[name] for name in shown(call) if name in named]
-            if len(row) == 2 and [loss.call for loss in row] != usual:
-                text = f"print(.. {row[0].name} .. {row[1].name})"
-                if all(loss.column() for loss in row):
-                    for key, loss in zip(("train", "test"), row):
-                        self.say(key, loss.column(), call, text)
+            other = [loss.call for loss in row] != [loss.call for loss in train + test]
+            if len(row) == 2 and other and all(loss.column for loss in row):
+                for key, loss in zip(("train", "test"), row):
+                    text = f"print(.. {row[0].name} .. {row[1].name})"
+                    self.say(key, loss.column, call, text)
 
     def trained_on(self, loss, inner):
-        """Say on which points a loop trains, if not on the first, and if y_pred stays the same."""
-        pair, call = (loss.pred[:2], loss.label[:2]), loss.call
-        swapped = {"test": True, "train": self.swapped, "all": False}
-        for part in swapped:
-            if pair == (("pred", part), ("y", part)):
-                self.say("swapped", swapped[part] or None, call)
-                if part == "all":
-                    self.say("untried", "a training on all points, those of the test too", call)
+        """Say which points train, if not the first ones, and which predictions stay the same."""
+        part = loss.part if loss.label.kind == "y" else ""
+        swapped = part == "test" or part == "train" and self.swapped
+        self.say("swapped", swapped or None, loss.call)
+        if part == "all":
+            self.say("untried", "a training on all points, those of the test too", loss.call)
         stored = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        for n in call.args:
+        for n in loss.call.args:
             if isinstance(n, ast.Name) and "pred" in n.id.lower() and n.id not in stored:
-                self.say("y_pred once", n.id, call)
+                self.say("y_pred once", n.id, loss.call)
 
 
 class Role(NamedTuple):
-    """What an expression stands for: X, y or predictions ("pred"), of which part of the points.
+    """What an expression stands for: "X", "y" or "pred", and for which part of the points.
 
     `when` is "before" or "after" of predictions in a loop that has a step, and else "".
     """
@@ -361,27 +357,29 @@ class Loss(NamedTuple):
     name: str
     pred: Role
     label: Role
-    trains: bool  # whether it is computed before backward()
+    trains: bool  # whether it stands before backward()
 
+    @property
+    def part(self):
+        """Part of the points that are compared, "" if the two differ or aren't predictions."""
+        kinds = self.pred.kind == "pred" and self.label.kind in ("X", "y")
+        return self.pred.part if kinds and self.pred.part == self.label.part else ""
+
+    @property
     def column(self):
-        """Return the name in runs.COLUMNS of what print() would show, or None if it has none.
-
-        The tutorial computes the train loss before the step and the test loss after it.
-        """
-        pred, label = self.pred, self.label
-        if pred == label == Role("pred", "test", pred.when):
+        """Name in runs.COLUMNS, or None: the tutorial's train loss is from before the step."""
+        if self.pred == self.label and self.pred[:2] == ("pred", "test"):
             return "itself"
-        if pred.kind != "pred" or label.kind not in ("X", "y") or pred.part != label.part:
-            return None
-        usual = {"train": "before", "test": "after"}.get(pred.part)
-        name = f"X_{pred.part}" if label.kind == "X" else pred.part
-        name = name if pred.when in ("", usual) else f"{name} {pred.when}"
-        return name if usual and name != "X_train after" else None
+        usual = {"train": "before", "test": "after"}.get(self.part)
+        name = f"X_{self.part}" if self.label.kind == "X" else self.part
+        name = name if self.pred.when in ("", usual) else f"{name} {self.pred.when}"
+        return name if usual else None
 
-    def tests(self):
-        """Return whether it is a row's test loss: by its column, or a train loss by its name."""
-        column = self.column()
-        return bool(column) and (not column.startswith("train") or "test" in self.name.lower())
+    @property
+    def is_test(self):
+        """Whether a row has it as its test loss: not on training points, or named so."""
+        column = self.column or "train"
+        return not column.startswith("train") or bool(self.column) and "test" in self.name.lower()
 
 
 def losses_of(inner):
@@ -392,41 +390,23 @@ def losses_of(inner):
     for n in inner:
         past.add(event_of(n))
         when = "" if not steps else "after" if "step" in past else "before"
-        if is_loss(n):
+        if IS_LOSS.search(called(n)) and len(n.args) == 2 and called(n) not in LOSSES:
             pair = [role(argument, roles, when) for argument in n.args]
             if pair[1].kind == "pred" != pair[0].kind:  # loss_fn(y_train, y_pred) is the same
                 pair.reverse()
             losses.append(Loss(n, names.get(id(n), ""), *pair, "backward" not in past))
         elif isinstance(n, ast.Assign):
-            name, held = ast.unparse(n.targets[0]), role(n.value, {}, when)
-            if isinstance(n.value, ast.Call | ast.BinOp) and held.kind in ("X", "pred"):
-                roles[name] = Role("pred", held.part, when)
-            same = [loss for loss in losses if loss.name and loss.name == holds(n.value)]
+            name, value = ast.unparse(n.targets[0]), role(n.value, {}, when)
+            if isinstance(n.value, ast.Call | ast.BinOp) and value.kind in ("X", "pred"):
+                roles[name] = Role("pred", value.part, when)
+            held = re.fullmatch(r"(?:float\()?(\w+)(\.\w+\(\))*\)?", ast.unparse(n.value))
+            same = [loss for loss in losses if held and loss.name == held[1]]  # of loss.item()
             losses += [loss._replace(name=name, trains=False) for loss in same[-1:]]
     return losses
 
 
-def is_loss(node):
-    """Return whether a call computes a loss: loss_fn(y_pred, y_train), but not nn.L1Loss(...)."""
-    name = called(node)
-    words = re.search("loss|criterion|mae|mse|cost", name, re.IGNORECASE)
-    return bool(words) and len(node.args) == 2 and name not in LOSSES
-
-
-def holds(node):
-    """Return the name whose number an expression is, such as loss of float(loss.item()), or ""."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Call(func=ast.Attribute(value=inner), args=[]):
-            return holds(inner)
-        case ast.Call(func=ast.Name(id="float" | "round"), args=[inner, *_]):
-            return holds(inner)
-    return ""
-
-
 def shown(call):
-    """Return the names in a print() in their order, without those that it computes with."""
+    """Return the names in a print() in their order, but none of 2 * loss, which is another loss."""
     computed = [n for n in ast.walk(call) if isinstance(getattr(n, "op", 0), ast.Mult | ast.Div)]
     inside = {id(n) for computation in computed for n in ast.walk(computation)}
     return [n.id for n in ordered(call) if isinstance(n, ast.Name) and id(n) not in inside]
