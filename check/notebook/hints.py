@@ -6,11 +6,11 @@ what each loss compares. Of an `if` the body counts, because reading can't tell 
 """
 
 import ast
-import operator
 import re
 from collections import defaultdict
 from contextlib import suppress
 from copy import deepcopy
+from operator import add, mul, sub, truediv
 from typing import NamedTuple
 
 
@@ -38,12 +38,7 @@ NUMBERS |= dict(true_weight="weight", true_bias="bias", num_epochs="epochs", n_e
 HALVES = dict(weight="weight", weights="weight", w="weight", bias="bias", b="bias")
 KEYS = "X", "parameters", "seed", "loss", "optimizer", "lr", "momentum", "split", *NUMBERS.values()
 IS_LOSS = re.compile("loss|criterion|mae|mse|cost", re.IGNORECASE)
-FOLD = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+FOLD = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv}
 
 
 def hints_of(codes):
@@ -101,19 +96,14 @@ class Reader(ast.NodeVisitor):
         learned = any(isinstance(n, ast.keyword) and n.arg == "requires_grad" for n in inner)
         if name in NUMBERS and not learned:
             self.say(NUMBERS[name], self.number(value), node)
-        if data_named(name) == Role("X", "train") and isinstance(
-            getattr(value, "slice", None), ast.Slice
-        ):
-            self.swapped = value.slice.upper is None
-        calls = [n for n in inner if isinstance(n, ast.Call)]
+        part = getattr(value, "slice", None)  # of X_train = X[:40]
+        if data_named(name) == Role("X", "train") and isinstance(part, ast.Slice):
+            self.swapped = part.upper is None
+        for n in inner if name.startswith("x") else ():
+            self.say("X", self.range_of(n), node)
         words = {getattr(n, "attr", getattr(n, "id", "")) for n in inner}
-        if name.startswith("x"):
-            for call in calls:
-                self.say("X", self.range_of(call), node)
         if re.fullmatch("y|labels?|targets?", name):
-            random = {"randn", "rand", "randn_like", "rand_like", "normal"} & set(
-                map(called, calls)
-            )
+            random = words & {"randn", "rand", "randn_like", "rand_like", "normal"}
             if random or any("noise" in word for word in words):
                 self.say("untried", "noise", node)
             if called(value) == "squeeze":
@@ -123,11 +113,13 @@ class Reader(ast.NodeVisitor):
             self.say("untried", "float16" if "float16" in words else None, node)
 
     def range_of(self, call):
-        """Return "arange(0, 1, 0.02)" of such a call, or of a linspace, with its numbers alone."""
+        """Return "arange(0, 1, 0.02)" of such a call, or of a linspace, None of any other node."""
         last = {"arange": "step", "linspace": "steps"}.get(called(call))
+        if not last:
+            return None
         given = [self.argument(call, *place) for place in enumerate(("start", "end", last))]
         numbers = ", ".join(str(n) for n in given if n is not None)
-        return f"{called(call)}({numbers})" if last else None
+        return f"{called(call)}({numbers})"
 
     def argument(self, call, place, name):
         """Return what a call passes at this place or by this name, if it is a number, or None."""
@@ -281,7 +273,7 @@ class Reader(ast.NodeVisitor):
             elif left:
                 used.append(left)
         if not stepped:
-            bare = [n for n in inner if getattr(getattr(n, "value", 0), "attr", "") == "step"]
+            bare = [n for n in inner if getattr(getattr(n, "value", None), "attr", "") == "step"]
             missing = "an optimizer.step without its brackets" if bare else "a missing step()"
             self.no_step(missing, (bare + [loop])[0])
         elif all(event == "zero" for event, _ in used):
@@ -407,7 +399,7 @@ def losses_of(inner):
 
 def shown(call):
     """Return the names in a print() in their order, but none of 2 * loss, which is another loss."""
-    computed = [n for n in ast.walk(call) if isinstance(getattr(n, "op", 0), ast.Mult | ast.Div)]
+    computed = [n for n in ast.walk(call) if isinstance(getattr(n, "op", None), ast.Mult | ast.Div)]
     inside = {id(n) for computation in computed for n in ast.walk(computation)}
     return [n.id for n in ordered(call) if isinstance(n, ast.Name) and id(n) not in inside]
 
