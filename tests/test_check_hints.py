@@ -117,7 +117,11 @@ CASES = {
         {},
     ),
     "all points": (
-        [("model_0(X_train)", "model_0(X)"), ("y_pred, y_train", "y_pred, y")],
+        [
+            ("model_0(X_train)", "model_0(X)"),
+            ("y_pred, y_train", "y_pred, y"),
+            (BACK, f"    l = loss.item()\n{BACK}"),  # the same loss, which is said once
+        ],
         dict(train=None, untried=["a training on all points, those of the test too"]),
     ),
     "exchanged in forward": ([(LINE, "self.bias * x + self.weights")], dict(exchanged=True)),

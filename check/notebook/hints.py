@@ -24,7 +24,7 @@ class Said(NamedTuple):
 
 
 LOSSES = "L1Loss", "MSELoss", "HuberLoss", "SmoothL1Loss"
-# A call's name, the key of what it says, and the value
+# A call's name: the key under which it says something, and the value
 SAYS = {name: ("loss", name) for name in LOSSES}
 SAYS |= {name: ("optimizer", name) for name in ("SGD", "Adam", "AdamW")}
 # What changes numbers, and is no field of Settings: calls, and options with their usual values
@@ -384,7 +384,8 @@ def losses_of(inner):
         when = "" if not steps else "after" if "step" in past else "before"
         if IS_LOSS.search(called(n)) and len(n.args) == 2 and called(n) not in LOSSES:
             pair = [role(argument, roles, when) for argument in n.args]
-            if pair[1].kind == "pred" != pair[0].kind:  # loss_fn(y_train, y_pred) is the same
+            # Some write loss_fn(y_train, y_pred): the same number, for each of these losses
+            if pair[1].kind == "pred" != pair[0].kind:
                 pair.reverse()
             losses.append(Loss(n, names.get(id(n), ""), *pair, "backward" not in past))
         elif isinstance(n, ast.Assign):
