@@ -79,6 +79,10 @@ CASES = {
         [(TEST_LOSS, "loss_fn(y_pred, y_train)")],
         dict(test="train"),
     ),
+    "tested on the training set, and printed elsewhere": (
+        [(TEST_LOSS, "loss_fn(y_pred, y_train)"), ("print(", "log(")],
+        dict(test="train"),
+    ),
     "one loss printed twice": (
         [(PRINTED, PRINTED.replace("test_loss", "loss"))],
         dict(test="train"),
@@ -94,8 +98,30 @@ CASES = {
         ],
         dict(train="test", test="train"),
     ),
+    "losses exchanged, by other names": (
+        [
+            (STEP, f"{STEP}    l = float(loss.item())\n"),
+            (PRINTED, "MAE Train Loss: {test_loss} | MAE Test Loss: {l}"),
+        ],
+        dict(train="test", test="train"),
+    ),
+    "losses exchanged, one of them halved": (
+        [(PRINTED, "MAE Train Loss: {test_loss / 2} | MAE Test Loss: {loss}")],
+        {},
+    ),
+    "another loss under the old name": (
+        [
+            (STEP, f"{STEP}    train_loss = loss\n{AFTER}"),
+            (PRINTED, "MAE Train Loss: {train_loss} | MAE Test Loss: {test_loss}"),
+        ],
+        {},
+    ),
     "all points": (
-        [("model_0(X_train)", "model_0(X)"), ("y_pred, y_train", "y_pred, y")],
+        [
+            ("model_0(X_train)", "model_0(X)"),
+            ("y_pred, y_train", "y_pred, y"),
+            (BACK, f"    l = loss.item()\n{BACK}"),  # the same loss, which is said once
+        ],
         dict(train=None, untried=["a training on all points, those of the test too"]),
     ),
     "exchanged in forward": ([(LINE, "self.bias * x + self.weights")], dict(exchanged=True)),
@@ -178,6 +204,7 @@ SPOKEN = {
     "w = torch.tensor(0.7)": dict(w=0.7),
     "w = torch.tensor(0.0, requires_grad=True)": {},
     "weight = 1 / 0": {},
+    "weight = unknown / 2": {},
     "start, end = 0, 3\nX = torch.arange(start, end, step=0.05)": dict(X="arange(0, 3, 0.05)"),
     "X = torch.linspace(0, 1, 50)": dict(X="linspace(0, 1, 50)"),
     "torch.manual_seed(seed=7)": dict(seed=7),

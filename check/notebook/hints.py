@@ -8,7 +8,9 @@ what each loss compares. Of an `if` the body counts, because reading can't tell 
 import ast
 import re
 from collections import defaultdict
+from contextlib import suppress
 from copy import deepcopy
+from operator import add, mul, sub, truediv
 from typing import NamedTuple
 
 
@@ -22,23 +24,21 @@ class Said(NamedTuple):
 
 
 LOSSES = "L1Loss", "MSELoss", "HuberLoss", "SmoothL1Loss"
-OPTIMIZERS = "SGD", "Adam", "AdamW"
-DRAWS = "randn", "rand", "Linear"
+# A call's name: the key under which it says something, and the value
+SAYS = {name: ("loss", name) for name in LOSSES}
+SAYS |= {name: ("optimizer", name) for name in ("SGD", "Adam", "AdamW")}
 # What changes numbers, and is no field of Settings: calls, and options with their usual values
 UNTRIED = """RMSprop Adagrad Adadelta Adamax NAdam RAdam Rprop LBFGS DataLoader randperm Dropout
-    random_split train_test_split StepLR ExponentialLR CosineAnnealingLR LambdaLR half
+    random_split train_test_split StepLR ExponentialLR CosineAnnealingLR LambdaLR
     clip_grad_norm_""".split()
+SAYS |= {name: ("untried", name) for name in UNTRIED} | {"half": ("untried", "float16")}
 OPTIONS = dict(weight_decay=0, nesterov=False, reduction="mean", amsgrad=False, dampening=0)
 NUMBERS = {name: name for name in ("weight", "weights", "w", "bias", "b", "epochs")}
 NUMBERS |= dict(true_weight="weight", true_bias="bias", num_epochs="epochs", n_epochs="epochs")
+HALVES = dict(weight="weight", weights="weight", w="weight", bias="bias", b="bias")
 KEYS = "X", "parameters", "seed", "loss", "optimizer", "lr", "momentum", "split", *NUMBERS.values()
 IS_LOSS = re.compile("loss|criterion|mae|mse|cost", re.IGNORECASE)
-FOLD = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b if b else None,
-}
+FOLD = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv}
 
 
 def hints_of(codes):
@@ -67,7 +67,7 @@ class Reader(ast.NodeVisitor):
 
     def __init__(self):
         self.places, self.values = defaultdict(list), {}  # values: of names, numbers or devices
-        self.functions, self.classes, self.outer = {}, {}, []
+        self.functions, self.classes, self.outer = {}, set(), []
         self.swapped = False  # whether X_train is the last part of X
         self.in_loop = False
 
@@ -90,87 +90,89 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def assign(self, node, name, value):
+        """Keep the value of a name, and say what it is if it is the line's, or data."""
+        self.values[name] = self.value(value)
         inner = list(ast.walk(value))
         learned = any(isinstance(n, ast.keyword) and n.arg == "requires_grad" for n in inner)
-        self.values[name] = number = self.value(value)
-        if name in NUMBERS and isinstance(number, int | float) and not learned:
-            self.say(NUMBERS[name], number, node)
-        if data_named(name) == "X_train" and isinstance(getattr(value, "slice", None), ast.Slice):
-            self.swapped = value.slice.upper is None
-        for call in inner if name.startswith("x") else ():
-            if called(call) in ("arange", "linspace"):
-                self.say("X", self.range_of(call), node)
+        if name in NUMBERS and not learned:
+            self.say(NUMBERS[name], self.number(value), node)
+        part = getattr(value, "slice", None)  # of X_train = X[:40]
+        if data_named(name) == Role("X", "train") and isinstance(part, ast.Slice):
+            self.swapped = part.upper is None
+        for n in inner if name.startswith("x") else ():
+            self.say("X", self.range_of(n), node)
+        words = {getattr(n, "attr", getattr(n, "id", "")) for n in inner}
         if re.fullmatch("y|labels?|targets?", name):
-            random = {"randn", "rand", "randn_like", "rand_like", "normal"}
-            named = any(isinstance(n, ast.Name) and "noise" in n.id for n in inner)
-            if named or random & {called(n) for n in inner}:
+            random = words & {"randn", "rand", "randn_like", "rand_like", "normal"}
+            if random or any("noise" in word for word in words):
                 self.say("untried", "noise", node)
             if called(value) == "squeeze":
                 self.say("untried", "labels of shape (n,), as in docs/breaking.md, 9", node)
         if re.fullmatch("(x|y)(_?(train|test))?", name):
-            named = {getattr(n, "attr", "") for n in inner}
-            self.say("dtype", "float64" if named & {"float64", "double"} else None, node)
-            self.say("untried", "float16" if "float16" in named else None, node)
+            self.say("dtype", "float64" if words & {"float64", "double"} else None, node)
+            self.say("untried", "float16" if "float16" in words else None, node)
 
     def range_of(self, call):
-        names = "start", "end", "step" if called(call) == "arange" else "steps"
-        given = [self.argument(call, *place) for place in enumerate(names)]
-        return f"{called(call)}({', '.join(str(n) for n in given if n is not None)})"
+        """Return "arange(0, 1, 0.02)" of such a call, or of a linspace, None of any other node."""
+        last = {"arange": "step", "linspace": "steps"}.get(called(call))
+        if not last:
+            return None
+        given = [self.argument(call, *place) for place in enumerate(("start", "end", last))]
+        numbers = ", ".join(str(n) for n in given if n is not None)
+        return f"{called(call)}({numbers})"
 
     def argument(self, call, place, name):
         """Return what a call passes at this place or by this name, if it is a number, or None."""
         given = [k.value for k in call.keywords if k.arg == name] + call.args[place : place + 1]
-        value = self.value(given[0]) if given else None
+        return self.number(given[0]) if given else None
+
+    def number(self, node):
+        value = self.value(node)
         return value if isinstance(value, int | float) else None
 
     def value(self, node):
         """Return the number or the device that an expression is, or None if reading can't tell."""
         match node:
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            case ast.Constant(value=number) if type(number) in (int, float):
                 return number
             case ast.Constant(value="cuda" | "mps" | "cuda:0" as device):
                 return device.split(":")[0]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                number = self.value(operand)
-                return -number if isinstance(number, int | float) else None
+                return self.value(ast.BinOp(ast.Constant(0), ast.Sub(), operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in FOLD:
-                pair = self.value(left), self.value(right)
-                if all(isinstance(number, int | float) for number in pair):
-                    return FOLD[type(op)](*pair)
+                with suppress(TypeError, ArithmeticError):  # a side is None, or the right one is 0
+                    return FOLD[type(op)](self.number(left), self.number(right))
             case ast.Name(id=name):
                 return self.values.get(name.lower())
             case ast.IfExp(body=body):
                 return self.value(body)
             case ast.Call(args=[only, *_]) if called(node) in ("tensor", "device", "float"):
                 return self.value(only)
-        return None
 
     # --- Calls and classes
 
     def visit_Call(self, node):
         name = called(node)
+        key, value = SAYS.get(name, ("", None))
+        self.say(key, value, node)
+        if key == "optimizer":
+            self.optimizer(node, name)
         if name == "manual_seed" and "cuda" not in ast.unparse(node.func):
             self.say("seed", self.argument(node, 0, "seed"), node)
-        elif name in LOSSES:
-            self.say("loss", name, node)
-        elif name in OPTIMIZERS:
-            self.optimizer(node, name)
-        elif name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
-            for share in map(self.value, (node.args[0].left, node.args[0].right)):
-                if isinstance(share, float) and 0 < share < 1:
-                    self.say("split", share, node)
-        elif name == "set_default_device" and node.args:
+        if name == "set_default_device" and node.args:
             self.say("device", self.value(node.args[0]), node)
-        elif name in UNTRIED:
-            self.say("untried", "float16" if name == "half" else name, node)
-        elif name in self.classes or name == "Linear" and not self.outer:
+        if name in self.classes or name == "Linear" and not self.outer:
             self.say("model", name, node)
             self.say("parameters", ["Linear"] if name == "Linear" else None, node)
+        if name == "int" and node.args and isinstance(node.args[0], ast.BinOp):
+            for share in map(self.value, (node.args[0].left, node.args[0].right)):
+                if isinstance(share, float) and 0 < share < 1:  # int(0.8 * len(X))
+                    self.say("split", share, node)
         for keyword in node.keywords:
             usual = OPTIONS.get(keyword.arg, ...)
             if usual is not ... and getattr(keyword.value, "value", usual) != usual:
                 self.say("untried", ast.unparse(keyword), keyword)
-            if keyword.arg == "bias" and name == "Linear" and ast.unparse(keyword.value) == "False":
+            if name == "Linear" and ast.unparse(keyword) == "bias=False":
                 self.say("bias=False", True, node)
                 self.say("trains", "weight", node)
             if keyword.arg == "device" and (self.outer or name == "Linear"):
@@ -179,13 +181,12 @@ class Reader(ast.NodeVisitor):
 
     def optimizer(self, node, name):
         rate = [k for k in node.keywords if k.arg == "lr"]
-        self.say("optimizer", name, node)
         self.say("lr", self.argument(node, 1, "lr"), (rate or [node])[0])
         momentum = self.argument(node, 2, "momentum") if name == "SGD" else None
         self.say("momentum", momentum or 0.0, node)
-        held = node.args[:1] + [k.value for k in node.keywords if k.arg == "params"]
-        if held and isinstance(held[0], ast.List) and len(held[0].elts) == 1:
-            self.say("trains", half(ast.unparse(held[0].elts[0])) or None, node)
+        for held in node.args[:1] + [k.value for k in node.keywords if k.arg == "params"]:
+            if isinstance(held, ast.List) and len(held.elts) == 1:
+                self.say("trains", half(held.elts[0]), node)
 
     def visit_With(self, node):
         for call in (item.context_expr for item in node.items):
@@ -195,35 +196,29 @@ class Reader(ast.NodeVisitor):
 
     def visit_ClassDef(self, node):
         inner = ordered(node)
-        drawn = [called(n) for n in inner if called(n) in DRAWS]
+        drawn = [called(n) for n in inner if called(n) in ("randn", "rand", "Linear")]
         self.say("parameters", drawn or None, node)
-        made = [half(ast.unparse(n.targets[0])) for n in inner if isinstance(n, ast.Assign)]
+        made = [half(n.targets[0]) for n in inner if isinstance(n, ast.Assign)]
         made = [name for name in made if name]
         self.say("bias first", made == ["bias", "weight"] or None, node)
         for function in (n for n in node.body if getattr(n, "name", "") == "forward"):
             for returned in (n for n in ordered(function) if isinstance(n, ast.Return)):
                 self.forward(returned)
-        self.classes[node.name] = node
+        self.classes.add(node.name)
         self.inside(node)
 
     def forward(self, returned):
-        """Say of `return self.weights * x + self.bias` whether it is that, or what else it is."""
-        total = returned.value
-        if not isinstance(total, ast.BinOp) or not isinstance(total.op, ast.Add):
-            return
-        product, added = total.left, total.right
-        if isinstance(added, ast.BinOp):
-            product, added = added, product
-        if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
-            return
-        factors = [n for n in (product.left, product.right) if half(ast.unparse(n))]
-        if not factors or not half(ast.unparse(added)):
-            return
-        halves = [half(ast.unparse(n)) for n in (factors[0], added)]
-        self.say("exchanged", halves == ["bias", "weight"] or None, returned)
-        own = tuple(isinstance(n, ast.Attribute) for n in (factors[0], added))
-        moved = {(True, False): "weight", (False, True): "bias"}.get(own)
-        self.say("trains", moved, returned)
+        """Say what else `return self.weights * x + self.bias` computes, if it isn't that."""
+        match returned.value:
+            case ast.BinOp(ast.BinOp(op=ast.Mult()) as product, ast.Add(), added) | ast.BinOp(
+                added, ast.Add(), ast.BinOp(op=ast.Mult()) as product
+            ):
+                factor = product.left if half(product.left) else product.right
+                halves = half(factor), half(added)
+                self.say("exchanged", halves == ("bias", "weight") or None, returned)
+                own = tuple(isinstance(n, ast.Attribute) for n in (factor, added))  # self.weights
+                moved = {(True, False): "weight", (False, True): "bias"}.get(own)
+                self.say("trains", moved if all(halves) else None, returned)
 
     def inside(self, node):
         self.outer.append(node)
@@ -263,36 +258,38 @@ class Reader(ast.NodeVisitor):
         return function
 
     def steps(self, loop, inner):
-        """Say what an epoch's steps do, from the order of its events."""
+        """Say what an epoch's steps do, from the order of its events.
+
+        A step uses what stands just before it: a gradient behind backward(), and none behind
+        zero_grad(). The epochs are a round, so that the first step uses what the last one left.
+        """
         inside = {id(n): i for i in inner if isinstance(i, ast.If) for n in ast.walk(i)}
         events = [(event_of(n), n) for n in inner if event_of(n)]
-        stepped = [n for event, n in events if event == "step"]
-        for n in stepped:
-            if id(n) in inside:
-                self.say("step if", ast.unparse(inside[id(n)].test), inside[id(n)])
-        for n in inner:
-            if called(n) in self.classes and id(n) not in inside:
-                self.say("model anew", called(n), n)
-        # w -= ... and b -= ... are one step
-        if len(stepped) > 1 and not any(isinstance(n, ast.AugAssign) for n in stepped):
-            self.say("steps", len(stepped), stepped[-1])
-        # What a step uses is what stands before it in the round: a gradient, or none.
-        used, last = [], None
+        stepped, zeroed = ([n for e, n in events if e == kind] for kind in ("step", "zero"))
+        used, left = [], None
         for event, n in events * 2:
-            if event == "step":
-                used += [last] if last else []
-            else:
-                last = event, n
-        bare = [n for n in inner if isinstance(n, ast.Expr) and ends_in_step(n.value)]
+            if event != "step":
+                left = event, n
+            elif left:
+                used.append(left)
         if not stepped:
+            bare = [n for n in inner if getattr(getattr(n, "value", None), "attr", "") == "step"]
             missing = "an optimizer.step without its brackets" if bare else "a missing step()"
             self.no_step(missing, (bare + [loop])[0])
         elif all(event == "zero" for event, _ in used):
             self.no_step("a zero_grad() between backward() and the next step()", used[-1][1])
-        zeroed = [n for event, n in events if event == "zero"]
+        for n in stepped:
+            if id(n) in inside:
+                self.say("step if", ast.unparse(inside[id(n)].test), inside[id(n)])
+        # w -= ... and b -= ... are one step
+        if len(stepped) > 1 and not any(isinstance(n, ast.AugAssign) for n in stepped):
+            self.say("steps", len(stepped), stepped[-1])
         if not any(id(n) in inside for n in zeroed):
             self.say("zero_grad", bool(zeroed), loop)
             self.say("never zeroed", not zeroed or None, loop)
+        for n in inner:
+            if called(n) in self.classes and id(n) not in inside:
+                self.say("model anew", called(n), n)
 
     def no_step(self, words, node):
         self.say("no step", words, node)
@@ -300,85 +297,112 @@ class Reader(ast.NodeVisitor):
 
     def losses(self, inner):
         """Say what the two losses of a row compare, and whether before the step or after it."""
-        roles, found, past = {}, {}, set()  # past: the events so far
-        names = {id(n.value): ast.unparse(n.targets[0]) for n in inner if isinstance(n, ast.Assign)}
-        steps = any(event_of(n) == "step" for n in inner)
-        train = test = None
-        for n in inner:
-            past |= {event_of(n)} - {None}
-            when = "after" if "step" in past or not steps else "before"
-            if isinstance(n, ast.Call) and len(n.args) == 2 and IS_LOSS.search(called(n)):
-                if called(n) in LOSSES:
-                    continue
-                pred, label = (role(argument, roles, when) for argument in n.args)
-                if "pred" in label and "pred" not in pred:
-                    pred, label = label, pred
-                name = names.get(id(n), "")
-                loss = found[name] = Loss(n, name, column(pred, label, steps))
-                if "backward" not in past:
-                    train = loss
-                    self.trained_on(n, pred, label)
-                    self.say_once(n, inner)
-                elif loss.column and (
-                    not loss.column.startswith("train") or "test" in name.lower()
-                ):
-                    test = loss
-            elif isinstance(n, ast.Assign) and isinstance(n.value, ast.Call | ast.BinOp):
-                data = [r for i in ast.walk(n.value) if (r := role(i, {}, when)).startswith("X_")]
-                if data:
-                    roles[ast.unparse(n.targets[0])] = f"pred_{data[0][2:]} {when}"
-        train = train and found[train.name]  # the same name may hold another loss after the step
-        if train and (train.column or "").replace("X_", "").startswith("train"):
-            self.say("train", train.column, train.call)
-        if test:
-            self.say("test", test.column, test.call)
-        self.printed(inner, found, [loss and loss.name for loss in (train, test)])
+        losses = losses_of(inner)
+        named = {loss.name: loss for loss in losses}
+        trained = [loss for loss in losses if loss.trains]
+        for loss in trained:
+            self.trained_on(loss, inner)
+        # The name of the trained loss may hold another one after the step, which is then printed
+        train = [named[loss.name] for loss in trained[-1:]]
+        test = [loss for loss in losses if not loss.trains and loss.is_test][-1:]
+        for loss in train:
+            known = loss.column in ("train", "train after", "X_train")
+            self.say("train", loss.column if known else None, loss.call)
+        for loss in test:
+            self.say("test", loss.column, loss.call)
+        for call in (n for n in inner if called(n) == "print"):
+            row = [named[name] for name in shown(call) if name in named]
+            other = [loss.call for loss in row] != [loss.call for loss in train + test]
+            if len(row) == 2 and other and all(loss.column for loss in row):
+                for key, loss in zip(("train", "test"), row):
+                    text = f"print(.. {row[0].name} .. {row[1].name})"
+                    self.say(key, loss.column, call, text)
 
-    def printed(self, inner, found, usual):
-        """Say which losses a row has, if print() doesn't take the train loss and the test loss."""
-        calls = [n for n in inner if called(n) == "print"]
-        for call in calls:
-            row = [i.id for i in ordered(call) if isinstance(i, ast.Name) and i.id in found]
-            if len(row) == 2 and row != usual and all(found[name].column for name in row):
-                for key, name in zip(("train", "test"), row):
-                    self.say(key, found[name].column, call, f"print(.. {row[0]} .. {row[1]})")
-
-    def trained_on(self, call, pred, label):
-        pair = pred.split(" ")[0], label
-        swapped = {("pred_test", "y_test"): True, ("pred_train", "y_train"): self.swapped}
-        self.say("swapped", swapped.get(pair) or None, call)
-        if pair == ("pred_all", "y_all"):
-            self.say("untried", "a training on all points, those of the test too", call)
-
-    def say_once(self, call, inner):
-        """Say if no statement of the loop assigns the predictions that its loss compares."""
-        names = [n for n in call.args if isinstance(n, ast.Name) and "pred" in n.id.lower()]
+    def trained_on(self, loss, inner):
+        """Say which points train, if not the first ones, and which predictions stay the same."""
+        part = loss.part if loss.label.kind == "y" else ""
+        swapped = part == "test" or part == "train" and self.swapped
+        self.say("swapped", swapped or None, loss.call)
+        if part == "all":
+            self.say("untried", "a training on all points, those of the test too", loss.call)
         stored = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        for name in names:
-            self.say("y_pred once", None if name.id in stored else name.id, call)
+        for n in loss.call.args:
+            if isinstance(n, ast.Name) and "pred" in n.id.lower() and n.id not in stored:
+                self.say("y_pred once", n.id, loss.call)
+
+
+class Role(NamedTuple):
+    """What an expression stands for: "X", "y" or "pred", and for which part of the points.
+
+    `when` is "before" or "after" of predictions in a loop that has a step, and else "".
+    """
+
+    kind: str = ""
+    part: str = ""
+    when: str = ""
 
 
 class Loss(NamedTuple):
-    """A loss that a loop computes: the call, the name that holds it, the column it would print."""
+    """A loss of a loop: its call, the name that holds it, and what it compares with what."""
 
     call: ast.Call
     name: str
-    column: str | None
+    pred: Role
+    label: Role
+    trains: bool  # whether it stands before backward()
+
+    @property
+    def part(self):
+        """Part of the points that are compared, "" if the two differ or aren't predictions."""
+        kinds = self.pred.kind == "pred" and self.label.kind in ("X", "y")
+        return self.pred.part if kinds and self.pred.part == self.label.part else ""
+
+    @property
+    def column(self):
+        """Name in runs.COLUMNS, or None: the tutorial's train loss is from before the step."""
+        if self.pred == self.label and self.pred[:2] == ("pred", "test"):
+            return "itself"
+        usual = {"train": "before", "test": "after"}.get(self.part)
+        name = f"X_{self.part}" if self.label.kind == "X" else self.part
+        name = name if self.pred.when in ("", usual) else f"{name} {self.pred.when}"
+        return name if usual else None
+
+    @property
+    def is_test(self):
+        """Whether a row has it as its test loss: not on training points, or named so."""
+        column = self.column or "train"
+        return not column.startswith("train") or bool(self.column) and "test" in self.name.lower()
 
 
-def column(pred, label, steps):
-    """Return the name in runs.COLUMNS of a loss that compares two roles, or None."""
-    kind = {
-        ("pred_train before", "y_train"): "train",
-        ("pred_train before", "X_train"): "X_train",
-        ("pred_train after", "y_train"): "train after" if steps else "train",
-        ("pred_train after", "X_train"): None if steps else "X_train",
-        ("pred_test after", "y_test"): "test",
-        ("pred_test after", "X_test"): "X_test",
-        ("pred_test before", "y_test"): "test before",
-        ("pred_test before", "X_test"): "X_test before",
-    }.get((pred, label))
-    return "itself" if pred == label and pred.startswith("pred_test") else kind
+def losses_of(inner):
+    """Return each Loss of a loop in the order of its nodes, and again for another name of it."""
+    losses, roles, past = [], {}, set()  # past: the events so far
+    names = {id(n.value): ast.unparse(n.targets[0]) for n in inner if isinstance(n, ast.Assign)}
+    steps = any(event_of(n) == "step" for n in inner)
+    for n in inner:
+        past.add(event_of(n))
+        when = "" if not steps else "after" if "step" in past else "before"
+        if IS_LOSS.search(called(n)) and len(n.args) == 2 and called(n) not in LOSSES:
+            pair = [role(argument, roles, when) for argument in n.args]
+            # Some write loss_fn(y_train, y_pred): the same number, for each of these losses
+            if pair[1].kind == "pred" != pair[0].kind:
+                pair.reverse()
+            losses.append(Loss(n, names.get(id(n), ""), *pair, "backward" not in past))
+        elif isinstance(n, ast.Assign):
+            name, value = ast.unparse(n.targets[0]), role(n.value, {}, when)
+            if isinstance(n.value, ast.Call | ast.BinOp) and value.kind in ("X", "pred"):
+                roles[name] = Role("pred", value.part, when)
+            held = re.fullmatch(r"(?:float\()?(\w+)(\.\w+\(\))*\)?", ast.unparse(n.value))
+            same = [loss for loss in losses if held and loss.name == held[1]]  # of loss.item()
+            losses += [loss._replace(name=name, trains=False) for loss in same[-1:]]
+    return losses
+
+
+def shown(call):
+    """Return the names in a print() in their order, but none of 2 * loss, which is another loss."""
+    computed = [n for n in ast.walk(call) if isinstance(getattr(n, "op", None), ast.Mult | ast.Div)]
+    inside = {id(n) for computation in computed for n in ast.walk(computation)}
+    return [n.id for n in ordered(call) if isinstance(n, ast.Name) and id(n) not in inside]
 
 
 def event_of(node):
@@ -395,37 +419,31 @@ def event_of(node):
 
 
 def role(node, roles, when):
-    """Return "X_train", "y_test", "pred_train before", ... for what an expression is, or ""."""
+    """Return the Role of an expression by its names, of which a loop has given some `roles`."""
     if ast.unparse(node) in roles:
         return roles[ast.unparse(node)]
     names = [n.id for n in ordered(node) if isinstance(n, ast.Name)]
     found = [r for name in names if (r := roles.get(name) or data_named(name))]
-    called_on_X = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    if found and called_on_X and found[0].startswith("X_"):
-        return f"pred_{found[0][2:]} {when}"
-    return found[0] if found else ""
+    first = found[0] if found else Role()
+    if first.kind == "X" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return Role("pred", first.part, when)  # model_0(X_train)
+    return first
 
 
 def data_named(name):
-    """Return "X_train", "y_test", "X_all", ... for a name that means it, or ""."""
-    found = re.fullmatch(
-        r"([xy])(_?(train|test|val)(_.*)?)?|(train|test|val)_?([xy])", name.lower()
-    )
+    """Return the Role of data that a name such as X_train, y_test_1 or train_x means, or None."""
+    parts = "(train|test|val)"
+    found = re.fullmatch(rf"([xy])(_?{parts}(_.*)?)?|{parts}_?([xy])", name.lower())
     if not found:
-        return ""
+        return None
     kind, part = found[1] or found[6], found[3] or found[5]
-    part = {None: "all", "train": "train"}.get(part, "test")
-    return f"{'X' if kind == 'x' else 'y'}_{part}"
+    return Role("X" if kind == "x" else "y", {None: "all", "train": "train"}.get(part, "test"))
 
 
-def ends_in_step(node):
-    return getattr(node, "attr", "") == "step"
-
-
-def half(name):
-    """Return whether a name is that of a weight or of a bias, or ""."""
-    name = name.split(".")[-1].lower()
-    return "bias" if name in ("bias", "b") else "weight" if re.match(r"w(eights?)?$", name) else ""
+def half(node):
+    """Return "weight" or "bias" for an expression such as self.weights that names one, or None."""
+    name = ast.unparse(node).split(".")[-1].lower()
+    return HALVES.get(name)
 
 
 def ordered(node):
