@@ -70,6 +70,22 @@ CASES = {
     ),
     "sets exchanged": (SLICES, dict(swapped=True)),
     "X_test": ([(TEST_LOSS, "loss_fn(test_pred, X_test)")], dict(test="X_test")),
+    "y_test holds X_test": (
+        [("X[train_split:], y[train_split:]", "X[train_split:], X[train_split:]")],
+        dict(test="X_test"),
+    ),
+    "tested on a copy of the training set": (
+        [(MADE, f"{MADE}X_test, y_test = X_train.to('cpu'), y_train.clone()\n")],
+        dict(test="train after"),
+    ),
+    "the line is drawn": (
+        [("weight = 0.7", "weight = torch.rand(1).item()")],
+        dict(weight=None, untried=["a line that is drawn at random"]),
+    ),
+    "parameters in float16": (
+        [("dtype=torch.float)", "dtype=torch.float16)")],
+        dict(untried=["float16"] * 2),
+    ),
     "itself": ([(TEST_LOSS, "loss_fn(test_pred, test_pred)")], dict(test="itself")),
     "test before the step": (
         [(STEP, ""), ("    if epoch % 10", f"{STEP}    if epoch % 10")],
@@ -157,6 +173,10 @@ CASES = {
     ),
     "batches": (
         [(PREDICT, f"    for X_train, y_train in loader:\n        loss.backward()\n{PREDICT}")],
+        dict.fromkeys(["zero_grad", "train", "test"]),
+    ),
+    "batches alone": (
+        [("for epoch in range(epochs):", "for epoch, (X, y) in enumerate(loader):")],
         dict.fromkeys(["zero_grad", "train", "test"]),
     ),
 }

@@ -69,6 +69,7 @@ class Reader(ast.NodeVisitor):
         self.places, self.values = defaultdict(list), {}  # values: of names, numbers or devices
         self.functions, self.classes, self.outer = {}, set(), []
         self.swapped = False  # whether X_train is the last part of X
+        self.other = {}  # names of data that hold other data: the Role, and the assignment
         self.in_loop = False
 
     def say(self, key, value, node, text=None):
@@ -87,21 +88,38 @@ class Reader(ast.NodeVisitor):
             for name, value in pairs:
                 if isinstance(name, ast.Name):
                     self.assign(node, name.id.lower(), value)
+                for n in (n for n in ast.walk(name) if isinstance(n, ast.Name)):
+                    self.hold(node, n.id, value)
         self.generic_visit(node)
+
+    def hold(self, node, name, value):
+        """Note a name of data that gets other data, as in y_test = X[40:] or X_test = X_train."""
+        while isinstance(value, ast.Subscript | ast.Attribute | ast.Call):  # X_train.to(device)
+            value = value.func if isinstance(value, ast.Call) else value.value
+        known = {other: role for other, (role, _) in self.other.items()}
+        given = role(value, known, "") if isinstance(value, ast.Name) else Role()
+        mine = data_named(name)
+        self.other.pop(name, None)
+        if mine and mine.part != "all" and given.kind in ("X", "y"):
+            held = Role(given.kind, mine.part if given.part == "all" else given.part)
+            if held != mine:
+                self.other[name] = held, node
 
     def assign(self, node, name, value):
         """Keep the value of a name, and say what it is if it is the line's, or data."""
         self.values[name] = self.value(value)
         inner = list(ast.walk(value))
         learned = any(isinstance(n, ast.keyword) and n.arg == "requires_grad" for n in inner)
+        words = {getattr(n, "attr", getattr(n, "id", "")) for n in inner}
         if name in NUMBERS and not learned:
             self.say(NUMBERS[name], self.number(value), node)
+            drawn = words & {"randn", "rand", "uniform", "random"} and not self.outer
+            self.say("untried", "a line that is drawn at random" if drawn else None, node)
         part = getattr(value, "slice", None)  # of X_train = X[:40]
         if data_named(name) == Role("X", "train") and isinstance(part, ast.Slice):
             self.swapped = part.upper is None
         for n in inner if name.startswith("x") else ():
             self.say("X", self.range_of(n), node)
-        words = {getattr(n, "attr", getattr(n, "id", "")) for n in inner}
         if re.fullmatch("y|labels?|targets?", name):
             random = words & {"randn", "rand", "randn_like", "rand_like", "normal"}
             if random or any("noise" in word for word in words):
@@ -110,7 +128,10 @@ class Reader(ast.NodeVisitor):
                 self.say("untried", "labels of shape (n,), as in docs/breaking.md, 9", node)
         if re.fullmatch("(x|y)(_?(train|test))?", name):
             self.say("dtype", "float64" if words & {"float64", "double"} else None, node)
-            self.say("untried", "float16" if "float16" in words else None, node)
+
+    def visit_Attribute(self, node):
+        self.say("untried", "float16" if node.attr == "float16" else None, node)
+        self.generic_visit(node)
 
     def range_of(self, call):
         """Return "arange(0, 1, 0.02)" of such a call, or of a linspace, None of any other node."""
@@ -196,8 +217,9 @@ class Reader(ast.NodeVisitor):
 
     def visit_ClassDef(self, node):
         inner = ordered(node)
-        drawn = [called(n) for n in inner if called(n) in ("randn", "rand", "Linear")]
-        self.say("parameters", drawn or None, node)
+        draws = [n for n in inner if called(n) in ("randn", "rand", "Linear")]
+        others = [n for n in draws if called(n) != "randn"]  # than the tutorial's
+        self.say("parameters", [called(n) for n in draws] or None, (others + [node])[0])
         made = [half(n.targets[0]) for n in inner if isinstance(n, ast.Assign)]
         made = [name for name in made if name]
         self.say("bias first", made == ["bias", "weight"] or None, node)
@@ -236,6 +258,7 @@ class Reader(ast.NodeVisitor):
         """Read a loop over epochs, but not one of batches in a loop, or of rates around one."""
         inner = [n for statement in node.body for n in ordered(self.inlined(statement))]
         nested = self.in_loop or any(isinstance(n, ast.For) for n in inner)
+        nested |= any(isinstance(n, ast.Name) and data_named(n.id) for n in ast.walk(node.target))
         if any(called(n) == "backward" for n in inner) and not nested:
             self.steps(node, inner)
             self.losses(inner)
@@ -272,8 +295,11 @@ class Reader(ast.NodeVisitor):
                 left = event, n
             elif left:
                 used.append(left)
+        bare, bare_zero = (
+            [n for n in inner if getattr(getattr(n, "value", None), "attr", "") == name]
+            for name in ("step", "zero_grad")
+        )
         if not stepped:
-            bare = [n for n in inner if getattr(getattr(n, "value", None), "attr", "") == "step"]
             missing = "an optimizer.step without its brackets" if bare else "a missing step()"
             self.no_step(missing, (bare + [loop])[0])
         elif all(event == "zero" for event, _ in used):
@@ -285,8 +311,9 @@ class Reader(ast.NodeVisitor):
         if len(stepped) > 1 and not any(isinstance(n, ast.AugAssign) for n in stepped):
             self.say("steps", len(stepped), stepped[-1])
         if not any(id(n) in inside for n in zeroed):
-            self.say("zero_grad", bool(zeroed), loop)
-            self.say("never zeroed", not zeroed or None, loop)
+            place = (zeroed + bare_zero + [loop])[0]
+            self.say("zero_grad", bool(zeroed), place)
+            self.say("never zeroed", not zeroed or None, place)
         for n in inner:
             if called(n) in self.classes and id(n) not in inside:
                 self.say("model anew", called(n), n)
@@ -297,7 +324,7 @@ class Reader(ast.NodeVisitor):
 
     def losses(self, inner):
         """Say what the two losses of a row compare, and whether before the step or after it."""
-        losses = losses_of(inner)
+        losses = losses_of(inner, {name: role for name, (role, _) in self.other.items()})
         named = {loss.name: loss for loss in losses}
         trained = [loss for loss in losses if loss.trains]
         for loss in trained:
@@ -307,9 +334,9 @@ class Reader(ast.NodeVisitor):
         test = [loss for loss in losses if not loss.trains and loss.is_test][-1:]
         for loss in train:
             known = loss.column in ("train", "train after", "X_train")
-            self.say("train", loss.column if known else None, loss.call)
+            self.say("train", loss.column if known else None, self.origin(loss))
         for loss in test:
-            self.say("test", loss.column, loss.call)
+            self.say("test", loss.column, self.origin(loss))
         for call in (n for n in inner if called(n) == "print"):
             row = [named[name] for name in shown(call) if name in named]
             other = [loss.call for loss in row] != [loss.call for loss in train + test]
@@ -317,6 +344,11 @@ class Reader(ast.NodeVisitor):
                 for key, loss in zip(("train", "test"), row):
                     text = f"print(.. {row[0].name} .. {row[1].name})"
                     self.say(key, loss.column, call, text)
+
+    def origin(self, loss):
+        """Return the node that decides what a loss compares: its call, or data's assignment."""
+        names = [n.id for n in ast.walk(loss.call) if isinstance(n, ast.Name)]
+        return next((self.other[name][1] for name in names if name in self.other), loss.call)
 
     def trained_on(self, loss, inner):
         """Say which points train, if not the first ones, and which predictions stay the same."""
@@ -374,9 +406,12 @@ class Loss(NamedTuple):
         return not column.startswith("train") or bool(self.column) and "test" in self.name.lower()
 
 
-def losses_of(inner):
-    """Return each Loss of a loop in the order of its nodes, and again for another name of it."""
-    losses, roles, past = [], {}, set()  # past: the events so far
+def losses_of(inner, data):
+    """Return each Loss of a loop in the order of its nodes, and again for another name of it.
+
+    `data` has the Roles of names that hold other data than they say.
+    """
+    losses, roles, past = [], dict(data), set()  # past: the events so far
     names = {id(n.value): ast.unparse(n.targets[0]) for n in inner if isinstance(n, ast.Assign)}
     steps = any(event_of(n) == "step" for n in inner)
     for n in inner:
@@ -389,7 +424,7 @@ def losses_of(inner):
                 pair.reverse()
             losses.append(Loss(n, names.get(id(n), ""), *pair, "backward" not in past))
         elif isinstance(n, ast.Assign):
-            name, value = ast.unparse(n.targets[0]), role(n.value, {}, when)
+            name, value = ast.unparse(n.targets[0]), role(n.value, data, when)
             if isinstance(n.value, ast.Call | ast.BinOp) and value.kind in ("X", "pred"):
                 roles[name] = Role("pred", value.part, when)
             held = re.fullmatch(r"(?:float\()?(\w+)(\.\w+\(\))*\)?", ast.unparse(n.value))
