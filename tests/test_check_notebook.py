@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import random
+import re
 import sys
 
 import numpy as np
@@ -314,6 +315,15 @@ PLANTED = {
 }
 
 
+SAID = {
+    "global bias": "a forward() that uses the line's bias",
+    "weight held": "an optimizer that holds the weight alone",
+    "float64": "with data and a model in float64",
+    "one loss twice": "with a second number that is a train loss too",
+    "sets exchanged": "on the last 10% of the points",
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_each_planted_change_is_named_with_the_code_and_without(name, tmp_path):
@@ -327,6 +337,7 @@ def test_each_planted_change_is_named_with_the_code_and_without(name, tmp_path):
         assert f"All digits of all {len(table.rows)} rows follow" in explanation.words
         if known.places and text:
             assert line_of(codes, text) in explanation.words
+        assert SAID.get(name, "") in explanation.words
         assert ", but cell" not in explanation.words
 
 
@@ -500,9 +511,11 @@ def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
 def test_a_start_of_its_own_is_found_up_to_its_sign():
     for epochs, digits, near in ((1000, None, 1e-5), (100, 3, 1e-2)):
         table = table_of(Settings(start=(1.3, -0.25)), epochs, epochs // 10, digits)
-        found = explain(table).settings
+        found, words, _ = explain(table)
         off = np.subtract(found.start, (0.7, 0.3)) * np.sign(found.start[0] - 0.7)
         assert np.abs(off - (0.6, -0.55)).max() < near
+        said = re.search(r"weight and bias are (\S+) and (\S+) away", words).groups()
+        assert np.abs(np.abs(np.float64(said)) - (0.6, 0.55)).max() < near
 
 
 @pytest.mark.slow
@@ -591,6 +604,7 @@ def test_a_range_is_read_if_it_has_points_enough_and_not_too_many():
         ("arange(0, 1, 0.0001)", None),  # more than anybody wants to wait for
     ):
         assert meant("X", text) == X
+    assert [meant("split", share) for share in (0.04, 0.05, 0.99, 1.0)] == [None, 0.05, 0.99, None]
 
 
 # --- The program

@@ -278,23 +278,21 @@ def on_cuda(seed):
 
     def draw(name):
         u, v, *_ = (word * 2.0**-32 + 2.0**-33 for word in philox(next(counter), seed))
-        number = {"randn": sqrt(-2 * log(u)) * sin(2 * pi * v), "rand": u, "Linear": 2 * u - 1}[
-            name
-        ]
-        return torch.tensor(number, dtype=torch.float32).item()
+        numbers = {"randn": sqrt(-2 * log(u)) * sin(2 * pi * v), "rand": u, "Linear": 2 * u - 1}
+        return torch.tensor(numbers[name], dtype=torch.float32).item()
 
     return draw
 
 
 def philox(counter, seed):
     """Return the four words of Philox 4x32-10 for a counter and a key below 2^64."""
-    low, mask = (1 << 32) - 1, (1 << 64) - 1
-    a, b, c, d = counter & low, counter >> 32, 0, 0
-    key_a, key_b = seed & low, (seed & mask) >> 32
+    word = 2**32
+    a, b, c, d = counter % word, counter // word, 0, 0
+    key_a, key_b = seed % word, seed // word % word
     for _ in range(10):
-        first, second = 0xD2511F53 * a, 0xCD9E8D57 * c
-        a, b, c, d = second >> 32 ^ b ^ key_a, second & low, first >> 32 ^ d ^ key_b, first & low
-        key_a, key_b = (key_a + 0x9E3779B9) & low, (key_b + 0xBB67AE85) & low
+        (high, low), (upper, lower) = divmod(0xD2511F53 * a, word), divmod(0xCD9E8D57 * c, word)
+        a, b, c, d = upper ^ b ^ key_a, lower, high ^ d ^ key_b, low
+        key_a, key_b = (key_a + 0x9E3779B9) % word, (key_b + 0xBB67AE85) % word
     return a, b, c, d
 
 
