@@ -154,28 +154,31 @@ class Search:
         self.loops += [loop._replace(older=True) for loop in adams]
         self.rates = list(dict.fromkeys([*(loop.lr for loop in self.loops), 0.01, 0.001, 0.1]))
         self.seeds = tuple(dict.fromkeys([42, *code.all("seed")]))
-        self.starts = {}
-        for start in known_starts(self.seeds):
-            self.starts.setdefault(self.cost_of(start), []).append(start)
+        self.starts = self.by_cost(known_starts(self.seeds))
         self.firsts = list(dict.fromkeys([printed.first, max(0, printed.first - 1), 0]))
         views = [list(views) for views in VIEWS[printed.values.shape[1]]]
         columns = (tuple(n.replace("X_train", "train") for n in base.columns) for base in said)
         views[0] += [names for names in columns if len(names) == len(views[0][0])]
         self.views = [list(filter(self.is_possible, dict.fromkeys(views))) for views in views]
 
-    def cost_of(self, start):
-        """Return in how many ways a Start differs from the tutorial's and from the code's."""
+    def by_cost(self, starts):
+        """Return {cost: Starts}: in how many ways they differ from the tutorial and the code."""
         drawn = tuple(self.code.last("parameters") or ())
         usual = {("Linear", "Linear"), ("randn", "randn")}
         usual = {drawn * 2} if drawn == ("Linear",) else {drawn} if len(drawn) == 2 else usual
         said_first = self.code.places("bias first") or self.code.places("exchanged")
-        return (
-            (start.seed not in self.seeds)
-            + (start.draws not in usual)
-            + (start.bias_first and not said_first)
-            + bool(start.before)
-            + (start.device not in ("cpu", *self.code.all("device")))
-        )
+        devices = {"cpu", *self.code.all("device")}
+        found = {}
+        for start in starts:
+            cost = (
+                (start.seed not in self.seeds)
+                + (start.draws not in usual)
+                + (start.bias_first and not said_first)
+                + bool(start.before)
+                + (start.device not in devices)
+            )
+            found.setdefault(cost, []).append(start)
+        return found
 
     def is_possible(self, view):
         """Say if the columns move, stand still or are 0 as this view wants it."""
