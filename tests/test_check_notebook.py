@@ -1,6 +1,6 @@
 """check/notebook: each cause is named from the printed rows, with its place in the code, or isn't.
 
-First twenty-six tables of public notebooks, each for a feature of the search; then notebooks that
+First twenty-eight tables of public notebooks, each for a feature of the search; then notebooks that
 are made here: 03_train.py's cells, changed in one place, run, and written as .ipynb.
 """
 
@@ -59,9 +59,14 @@ PUBLIC = {
     ),
     "run 032": ("another line", dict(weight=0.6, bias=0.2, split=0.7, start=SECTION_6)),
     "run 069": ("another line", dict(weight=0.8, split=0.7, loss="mse", start=SECTION_6)),
+    "run 140": ("another line", dict(weight=1, bias=1, start=SECTION_6)),
     "run 023": ("X_test for y_test", dict(columns=("train", "X_test"), start=SECTION_6)),
     "run 068": ("no zero_grad", dict(zero_grad=False)),
     "run 093": ("another number printed", dict(columns=("constant", "test"))),
+    "run 095": (
+        "no step, or not all parameters trained",
+        dict(trains="nothing", columns=("train", "train"), start=SECTION_6),
+    ),
     "run 033": (
         "trained on the test set",
         dict(
@@ -120,11 +125,16 @@ def test_a_public_table_is_explained(name):
 
 
 @pytest.mark.slow
-def test_a_table_is_not_explained_in_which_one_number_is_altered_by_a_thousandth_of_itself():
-    table, rng = public_table("run 029"), random.Random(0)
-    row, column = rng.randrange(len(table.rows) // 2, len(table.rows)), rng.randrange(2)
-    change = rng.choice((-1, 1)) * 1e-3 * float(table.rows[row][1][column])
-    assert explain(with_number(table, row, column, change)).settings is None
+def test_no_table_is_explained_in_which_one_number_is_altered():
+    """By a thousandth of itself."""
+    rng = random.Random(0)
+    for name in ("run 029", "run 105", "run 068"):
+        table = public_table(name)
+        row = rng.randrange(len(table.rows) // 2, len(table.rows))
+        column = rng.randrange(len(table.rows[row][1]))
+        change = rng.choice((-1, 1)) * 1e-3 * float(table.rows[row][1][column])
+        explanation = explain(with_number(table, row, column, change))
+        assert explanation.settings is None, (name, row, column, explanation.words)
 
 
 def with_number(table, row, column, change):
@@ -296,6 +306,11 @@ PLANTED = {
         changed(("torch.randn", "torch.rand"), ("lr=0.01", "lr=0.1")),
         dict(start=RAND, lr=0.1),
         "lr=0.1",
+    ),
+    "X_test, again": (
+        changed(X_TEST, order="mott"),
+        dict(columns=("train", "X_test"), earlier=((100, 0.01),)),
+        "loss_fn(test_pred",
     ),
 }
 
@@ -494,7 +509,7 @@ def test_two_numbers_may_be_off_by_what_a_flipped_sign_does():
 
 @pytest.mark.slow
 def test_a_start_of_its_own_is_found_up_to_its_sign():
-    for epochs, digits, near in ((300, None, 1e-5), (100, 3, 1e-2)):
+    for epochs, digits, near in ((1000, None, 1e-5), (100, 3, 1e-2)):
         table = table_of(Settings(start=(1.3, -0.25)), epochs, epochs // 10, digits)
         found, words, _ = explain(table)
         off = np.subtract(found.start, (0.7, 0.3)) * np.sign(found.start[0] - 0.7)
